@@ -1,0 +1,1 @@
+"""Artists from a relational database, tracks from a track source, items to a sink."""

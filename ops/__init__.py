@@ -1,0 +1,1 @@
+"""Back up, restore and prove the recovery of a DynamoDB + RDS environment."""
