@@ -1,0 +1,265 @@
+"""The one door to AWS's control plane: boto3 sessions, time limits, observers, classified errors.
+
+boto3 is imported inside the functions that need it, so that `ops --help` does not load it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol
+from urllib.parse import urlsplit
+
+from ops.errors import CredentialsUnusable, NotAllowed, OpsError, TableNotFound, Throttled, Unreachable
+
+CONNECT_TIMEOUT_S = 2
+#: Control-plane calls may be slow (ImportTable, restores); data calls have their own, shorter limit.
+READ_TIMEOUT_S = 30
+MAX_ATTEMPTS = 5
+
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "KMSAccessDeniedException"})
+_EXPIRED = frozenset(
+    {"ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId",
+     "InvalidSignatureException", "SignatureDoesNotMatch", "InvalidAccessKeyId"}
+)  # fmt: skip
+_THROTTLED = frozenset({"ThrottlingException", "Throttling", "RequestLimitExceeded", "TooManyRequestsException"})
+
+
+class AwsError(OpsError):
+    """A refusal by AWS that the caller may know what to do with; `aws_code` is AWS's own code."""
+
+    code = "OPS-E107"
+    title = "AWS refused a call for a reason not foreseen here"
+    hint = "the text is AWS's own; correct its cause and run the command again"
+
+    def __init__(self, aws_code: str, message: str, operation: str) -> None:
+        super().__init__(f"{operation}: {aws_code}", why=message, changed="this call changed nothing")
+        self.aws_code = aws_code
+        self.message = message
+        self.operation = operation
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who the credentials are, as AWS answers."""
+
+    account: str
+    arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a signature needs; never printed."""
+
+    access_key: str
+    secret_key: str
+    token: str | None = None
+
+    def __repr__(self) -> str:
+        return "Credentials(***)"
+
+
+class CallObserver(Protocol):
+    """Sees each call before it leaves (and may refuse it by raising) and after its answer."""
+
+    def before(self, service: str, operation: str, params: dict[str, Any]) -> None:
+        """Called with the API's own operation name (`CreateBackup`) and parameters."""
+
+    def after(self, service: str, operation: str, params: dict[str, Any], outcome: str) -> None:
+        """`outcome` is the request id, or the error code of a refused call."""
+
+
+class ControlPlane(Protocol):
+    """What the recovery modules need of AWS; `Aws` is the real one."""
+
+    @property
+    def region(self) -> str:
+        """Home region."""
+
+    def call(self, service: str, operation: str, *, region: str | None = None, **params: Any) -> dict[str, Any]:
+        """One API call by its snake_case name; refusals are `AwsError` or a classified `OpsError`."""
+
+    def pages(
+        self, service: str, operation: str, member: str, *, region: str | None = None, **params: Any
+    ) -> Iterator[Any]:
+        """Every entry of `member` over all pages."""
+
+
+class Aws:
+    """Sessions and clients of one set of credentials."""
+
+    def __init__(self, *, region: str, profile: str | None = None, observers: tuple[CallObserver, ...] = ()) -> None:
+        self._region = region
+        self._profile = profile
+        self._observers = observers
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._session: Any = None
+
+    @property
+    def region(self) -> str:
+        return self._region
+
+    @property
+    def observers(self) -> tuple[CallObserver, ...]:
+        """For the data plane, which must show its calls to the same observers."""
+        return self._observers
+
+    def observed_by(self, *observers: CallObserver) -> Aws:
+        """The same credentials with further observers."""
+        return Aws(region=self._region, profile=self._profile, observers=(*self._observers, *observers))
+
+    def session(self) -> Any:
+        """The boto3 session, made on first use."""
+        if self._session is None:
+            import boto3
+            from botocore.exceptions import ProfileNotFound
+
+            try:
+                self._session = boto3.Session(profile_name=self._profile, region_name=self._region)
+            except ProfileNotFound as error:
+                raise CredentialsUnusable(str(error), fix=("aws configure list-profiles",)) from error
+        return self._session
+
+    def client(self, service: str, region: str | None = None) -> Any:
+        """A boto3 client with our time limits and observers."""
+        key = (service, region or self._region)
+        if key not in self._clients:
+            from botocore.config import Config
+
+            config = Config(
+                connect_timeout=CONNECT_TIMEOUT_S,
+                read_timeout=READ_TIMEOUT_S,
+                retries={"mode": "standard", "max_attempts": MAX_ATTEMPTS},
+                s3={"addressing_style": "path"} if self.endpoint_override() else {},
+            )
+            self._clients[key] = self.session().client(service, region_name=key[1], config=config)
+        return self._clients[key]
+
+    def call(self, service: str, operation: str, *, region: str | None = None, **params: Any) -> dict[str, Any]:
+        import botocore.exceptions as exceptions
+
+        client = self._client_or_refuse(service, region)
+        name = client.meta.method_to_api_mapping[operation]
+        for observer in self._observers:
+            observer.before(service, name, params)
+        try:
+            answer: dict[str, Any] = getattr(client, operation)(**params)
+        except exceptions.ClientError as error:
+            details = error.response.get("Error", {})
+            self._tell(service, name, params, str(details.get("Code", "Unknown")))
+            refuse(
+                str(details.get("Code", "Unknown")),
+                str(details.get("Message", "")),
+                f"{service}:{name}",
+                params,
+            )
+        except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
+            raise CredentialsUnusable("no AWS credentials were found", why=str(error)) from error
+        except exceptions.ParamValidationError as error:
+            raise AwsError("ParamValidation", str(error), f"{service}:{name}") from error
+        except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
+            self._tell(service, name, params, type(error).__name__)
+            raise unreachable(client.meta.endpoint_url, str(error)) from error
+        self._tell(service, name, params, str(answer.get("ResponseMetadata", {}).get("RequestId", "ok")))
+        return answer
+
+    def pages(
+        self, service: str, operation: str, member: str, *, region: str | None = None, **params: Any
+    ) -> Iterator[Any]:
+        """Follows whichever continuation token the operation's answer carries."""
+        tokens = _continuation(self._client_or_refuse(service, region), operation)
+        while True:
+            answer = self.call(service, operation, region=region, **params)
+            yield from answer.get(member, ())
+            given = {into: answer[out] for out, into in tokens if answer.get(out)}
+            if not given:
+                return
+            params = {**params, **given}
+
+    def credentials(self) -> Credentials:
+        """Credentials valid now; botocore refreshes those that expire."""
+        found = self.session().get_credentials()
+        if found is None:
+            raise CredentialsUnusable("no AWS credentials were found")
+        frozen = found.get_frozen_credentials()
+        return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+
+    def endpoint(self, service: str, region: str | None = None) -> str:
+        """The URL that calls to `service` go to, environment variables and profile considered."""
+        return str(self._client_or_refuse(service, region).meta.endpoint_url)
+
+    def endpoint_override(self) -> str | None:
+        """`AWS_ENDPOINT_URL`, botocore's own variable, when set."""
+        return os.environ.get("AWS_ENDPOINT_URL") or None
+
+    def _client_or_refuse(self, service: str, region: str | None) -> Any:
+        import botocore.exceptions as exceptions
+
+        try:
+            return self.client(service, region)
+        except (exceptions.NoCredentialsError, exceptions.NoRegionError, exceptions.ConfigNotFound) as error:
+            raise CredentialsUnusable(str(error)) from error
+        except ValueError as error:  # botocore: "Invalid endpoint: ..."
+            raise unreachable(str(self.endpoint_override()), str(error)) from error
+
+    def _tell(self, service: str, operation: str, params: dict[str, Any], outcome: str) -> None:
+        for observer in self._observers:
+            observer.after(service, operation, params, outcome)
+
+
+def refuse(code: str, message: str, operation: str, params: dict[str, Any]) -> NoReturn:
+    """Turn AWS's error code into ours: "denied" is never read as "absent", nor "throttled" as "gone"."""
+    target = target_of(params)
+    if code in _DENIED:
+        raise NotAllowed(f"not allowed: {operation} on {target}", why=message, changed="this call changed nothing")
+    if code in _EXPIRED:
+        raise CredentialsUnusable(f"credentials refused by {operation}", why=message)
+    if code in _THROTTLED:
+        raise Throttled(f"{operation} on {target} was throttled {MAX_ATTEMPTS} times", why=message)
+    if code == "TableNotFoundException" or (code == "ResourceNotFoundException" and "TableName" in params):
+        raise TableNotFound(f"table not found: {target}", why=message)
+    raise AwsError(code, message, operation)
+
+
+def target_of(params: dict[str, Any]) -> str:
+    """The resource that a call is about, for messages and journals."""
+    for name in (
+        "TargetTableName", "TableName", "BackupArn", "TableArn", "ExportArn", "ImportArn", "ResourceArn", "ResourceId",
+        "Name", "SecretId", "Bucket", "DBInstanceIdentifier",
+    ):  # fmt: skip
+        if params.get(name):
+            return str(params[name])
+    return "*"
+
+
+def unreachable(endpoint: str, why: str) -> Unreachable:
+    """The endpoint did not answer; the way out depends on whether it is a sandbox's."""
+    if is_loopback(endpoint):
+        return Unreachable(
+            f"no sandbox answers at {endpoint}",
+            why=why,
+            fix=("ops sandbox up", "unset AWS_ENDPOINT_URL, to use AWS itself"),
+        )
+    return Unreachable(f"endpoint unreachable: {endpoint}", why=why, fix=("check the network and the region",))
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Whether a URL points at this machine: only a sandbox lives there."""
+    return (urlsplit(endpoint).hostname or "") in {"127.0.0.1", "localhost", "::1"}
+
+
+def _continuation(client: Any, operation: str) -> tuple[tuple[str, str], ...]:
+    if not client.can_paginate(operation):
+        return _UNMODELLED_TOKENS.get(operation, ())
+    config = client.get_paginator(operation)._pagination_cfg
+    out, into = config["output_token"], config["input_token"]
+    outs, intos = ([out], [into]) if isinstance(out, str) else (out, into)
+    return tuple(zip(outs, intos, strict=True))
+
+
+#: Lists that botocore has no paginator for.
+_UNMODELLED_TOKENS: dict[str, tuple[tuple[str, str], ...]] = {
+    "list_exports": (("NextToken", "NextToken"),),
+    "list_imports": (("NextToken", "NextToken"),),
+}

@@ -1,0 +1,194 @@
+"""Run journal: what a run was about to do, what it did, and where it can go on.
+
+A run is a folder `<runs>/<run id>/`. Its journal is JSON lines, each written and fsynced before the next step,
+each carrying the digest of the line before it: a cut tail is seen and dropped, a changed line is refused.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from random import Random
+from typing import Any, TextIO
+
+from ops.clock import Clock, rfc3339
+from ops.errors import Locked, ResourceNotFound, RunFolderUnusable
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_GENESIS = "0" * 64
+
+
+def new_run_id(moment: datetime, random: Random) -> str:
+    """26 characters that sort by time: 48 bits of milliseconds, 80 random bits, in Crockford's base 32 (ULID)."""
+    number = (int(moment.timestamp() * 1000) << 80) | random.getrandbits(80)
+    return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def run8(run_id: str) -> str:
+    """The last 8 characters in lower case: the part that goes into resource names."""
+    return run_id[-8:].lower()
+
+
+@dataclass(frozen=True, slots=True)
+class JournalLine:
+    """One entry of a journal."""
+
+    seq: int
+    t: str
+    kind: str
+    data: dict[str, Any]
+
+
+class Run:
+    """An open run; made by `open_run` or `resume_run`, closed by leaving their context."""
+
+    def __init__(self, folder: Path, clock: Clock, lines: list[JournalLine], last_digest: str) -> None:
+        self.folder = folder
+        self.id = folder.name
+        self._clock = clock
+        self._lines = lines
+        self._last_digest = last_digest
+
+    @property
+    def id8(self) -> str:
+        """Short form of the run id, for resource names."""
+        return run8(self.id)
+
+    @property
+    def lines(self) -> tuple[JournalLine, ...]:
+        """The journal so far."""
+        return tuple(self._lines)
+
+    def write(self, kind: str, **data: Any) -> None:
+        """Append a line and force it to the disk before returning."""
+        line = JournalLine(len(self._lines) + 1, rfc3339(self._clock.now()), kind, data)
+        text = _encode(line, self._last_digest)
+        with _disk(self.folder), open(self.folder / "journal.jsonl", "a", encoding="utf-8") as file:
+            file.write(text + "\n")
+            _force(file)
+        self._lines.append(line)
+        self._last_digest = _digest(text)
+
+    def intent(self, operation: str, target: str, **data: Any) -> None:
+        """What is about to be asked of AWS; must stand on disk before the call leaves."""
+        self.write("intent", operation=operation, target=target, **data)
+
+    def outcome(self, operation: str, target: str, **data: Any) -> None:
+        """What AWS answered."""
+        self.write("outcome", operation=operation, target=target, **data)
+
+    def find(self, kind: str, **wanted: Any) -> JournalLine | None:
+        """The newest line of `kind` whose data hold `wanted`."""
+        for line in reversed(self._lines):
+            if line.kind == kind and all(line.data.get(name) == value for name, value in wanted.items()):
+                return line
+        return None
+
+    def save(self, name: str, text: str) -> Path:
+        """Replace the file `name` in the run folder so that no reader ever sees a half of it."""
+        target = self.folder / name
+        with _disk(self.folder):
+            replace_file(target, text)
+        return target
+
+
+def replace_file(target: Path, text: str) -> None:
+    """Write, fsync, rename, fsync of the folder."""
+    temporary = target.with_name(f".{target.name}.part")
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(text)
+        _force(file)
+    temporary.replace(target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def open_run(runs: Path, command: list[str], clock: Clock, random: Random) -> Iterator[Run]:
+    """A new run folder, locked while the context is open."""
+    folder = runs / new_run_id(clock.now(), random)
+    with _disk(runs):
+        folder.mkdir(parents=True, mode=0o700)
+    with _locked(folder):
+        run = Run(folder, clock, [], _GENESIS)
+        run.write("start", command=command)
+        yield run
+
+
+@contextmanager
+def resume_run(runs: Path, run_id: str, clock: Clock) -> Iterator[Run]:
+    """An existing run, its journal checked line by line; a cut last line is dropped."""
+    folder = runs / run_id
+    if not (folder / "journal.jsonl").is_file():
+        raise ResourceNotFound(f"no run {run_id} in {runs}", fix=("ops list runs",))
+    with _locked(folder):
+        lines, last = read_journal(folder / "journal.jsonl")
+        run = Run(folder, clock, lines, last)
+        run.write("resume")
+        yield run
+
+
+def read_journal(path: Path) -> tuple[list[JournalLine], str]:
+    """Lines and the digest of the last one; a changed line raises, a cut tail is removed from the file."""
+    lines: list[JournalLine] = []
+    last, kept = _GENESIS, 0
+    raw = path.read_bytes()
+    for text in raw.split(b"\n"):
+        if kept + len(text) >= len(raw):  # no newline after it: the write was cut
+            break
+        document = json.loads(text)
+        if document.pop("prev") != last:
+            raise RunFolderUnusable(
+                f"journal line {len(lines) + 1} of {path} was changed", why="its chain of digests is broken"
+            )
+        lines.append(JournalLine(document["seq"], document["t"], document["kind"], document["data"]))
+        last, kept = _digest(text.decode()), kept + len(text) + 1
+    if kept < len(raw):
+        os.truncate(path, kept)
+    return lines, last
+
+
+def _encode(line: JournalLine, previous: str) -> str:
+    document = {"seq": line.seq, "t": line.t, "kind": line.kind, "data": line.data, "prev": previous}
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), default=str)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _force(file: TextIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+@contextmanager
+def _disk(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunFolderUnusable(
+            f"cannot write to the run folder {folder}",
+            why=str(error),
+            changed="the step that was to come was not begun",
+        ) from error
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with open(folder / "lock", "w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Locked(f"run {folder.name} is open in another process") from error
+        yield
