@@ -26,6 +26,7 @@ class OpsError(Exception):
         self.why = why
         self.changed = changed
         self.fix = fix or (self.hint,)
+        self.run: str | None = None
 
     @property
     def exit_code(self) -> int:
@@ -327,7 +328,9 @@ class Interrupted(OpsError):
     title = "interrupted"
     hint = "run the same command again"
 
-    def __init__(self, what: str, *, signal_number: int = 2, changed: str = "", fix: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, what: str, *, signal_number: int = 2, changed: str = "", fix: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(what, changed=changed or "nothing was changed", fix=fix)
         self.signal_number = signal_number
 

@@ -1,0 +1,235 @@
+"""What a command gets from the command line, and the one way in which it ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random, SystemRandom
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ops.clock import Clock, SystemClock, rfc3339
+from ops.commands._voice import Voice
+from ops.config import Settings
+from ops.errors import ConfirmationMissing, OpsError, WrongAccount
+from ops.runs import Run, open_run, resume_run
+
+if TYPE_CHECKING:
+    from ops.aws import Aws, CallObserver
+    from ops.environment import Environment
+    from ops.flows.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalOptions:
+    """Options every command understands, before or after its name."""
+
+    quiet: bool = False
+    verbose: int = 0
+    color: bool = False
+    ask: bool = True
+    timeout_s: float | None = None
+    allow_account: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a command ended: the result for machines, its lines for people, and the exit code with its reasons."""
+
+    result: Any
+    lines: Sequence[str]
+    errors: tuple[OpsError, ...] = ()
+    warnings: tuple[tuple[str, str], ...] = ()
+    next: tuple[str, ...] = ()
+    run: str | None = None
+    dry_run: bool = False
+
+
+#: When several reasons to fail apply, the first of these is the exit code.
+_EXIT_ORDER = (1, 7, 8, 11, 10, 6, 4, 9, 12, 3, 5)
+
+
+def exit_code_of(errors: Sequence[OpsError]) -> int:
+    """The exit code that several errors together ask for; 0 without errors."""
+    codes = {error.exit_code for error in errors}
+    return next((code for code in _EXIT_ORDER if code in codes), min(codes, default=0))
+
+
+@dataclass(slots=True)
+class App:
+    """The state of one invocation; lives in `typer.Context.obj`."""
+
+    settings: Settings
+    options: GlobalOptions
+    voice: Voice
+    command: str = "ops"
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    started_monotonic: float = field(default_factory=time.monotonic)
+    environment: Environment | None = None
+    random: Random = field(default_factory=SystemRandom)
+
+    @property
+    def output(self) -> str:
+        """`text`, `json` or `jsonl`."""
+        return self.settings.output.value
+
+    def aws(self, *observers: CallObserver) -> Aws:
+        """The door to AWS; nothing is sent yet."""
+        from ops.aws import Aws
+
+        profile = self.settings.profile.value if self.settings.profile else None
+        return Aws(region=self.settings.region.value, profile=profile, observers=observers)
+
+    def session(self, *observers: CallObserver) -> Session:
+        """Open the chosen environment; the first line appears before the first call to the network."""
+        from ops.environment import open_environment
+        from ops.flows.session import Session
+
+        aws = self.aws(*observers)
+        project, stack = self.settings.project_name, self.settings.stack
+        self.voice.detail(f"environment {stack} of {project} in {aws.region}")
+        self.environment = open_environment(aws, project, stack)
+        clock = self._clock(aws, self.environment)
+        self._refuse_other_account(self.environment)
+        return Session(aws, self.environment, clock, self.voice, self.random)
+
+    def _refuse_other_account(self, environment: Environment) -> None:
+        allowed = self.options.allow_account
+        if allowed is not None and allowed != environment.identity.account:
+            raise WrongAccount(
+                f"--allow-account {allowed}, but the credentials are of account {environment.identity.account}"
+            )
+
+    def _clock(self, aws: Aws, environment: Environment) -> Clock:
+        """The sandbox has a clock of its own, so that waiting for a recovery window need not be waited for."""
+        endpoint = aws.endpoint_override()
+        if not environment.is_sandbox or endpoint is None:
+            return SystemClock()
+        from ops.sandbox.control import SandboxClock, SandboxControl
+
+        return SandboxClock(SandboxControl(endpoint))
+
+    @contextmanager
+    def run(self, session: Session, resume: str | None = None) -> Iterator[Run]:
+        """A new run of this command, or the one to resume."""
+        folder = self.settings.runs_folder
+        if resume is not None:
+            with resume_run(folder, resume, session.clock) as run:
+                yield run
+            return
+        with open_run(folder, sys.argv[1:], session.clock, self.random) as run:
+            yield run
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """A moderate step: `--yes`, or `y` on a terminal; anything else is a refusal."""
+        if yes:
+            return
+        if not self.options.ask or not sys.stdin.isatty():
+            raise ConfirmationMissing(question, fix=("give --yes",))
+        if not typer.confirm(question, err=True):
+            raise ConfirmationMissing(f"{question} answered no")
+
+    def finish(self, outcome: Outcome) -> None:
+        """Print the answer and leave with the documented exit code."""
+        code = exit_code_of(outcome.errors)
+        if self.output == "text":
+            emit([*outcome.lines])
+            for error in outcome.errors:
+                self.voice.error(error)
+            for line in outcome.next if not outcome.errors else ():
+                self.voice.say(f"next: {line}")
+        else:
+            emit_document(self, outcome, code)
+        if code:
+            raise typer.Exit(code)
+
+
+@dataclass(slots=True)
+class Invocation:
+    """What `main` hands to the command line and asks back when a command ends badly."""
+
+    words: Sequence[str]
+    app: App | None = None
+
+    @property
+    def wants_document(self) -> bool:
+        """Whether stdout owes a JSON document even now."""
+        if self.app is not None:
+            return self.app.output != "text"
+        pairs = zip(self.words, [*self.words[1:], ""], strict=True)
+        chosen = any(word in ("-o", "--output") and value in ("json", "jsonl") for word, value in pairs)
+        return chosen or "--json" in self.words
+
+
+def emit(lines: Sequence[str]) -> None:
+    """Answers go to stdout; a reader that closed it early (`| head`) is no failure."""
+    try:
+        for line in lines:
+            sys.stdout.write(printable(line) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit and would complain; give it somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def printable(text: str) -> str:
+    """No control characters from data reach a terminal, and no character its encoding lacks."""
+    clean = "".join(c if c == "\t" or c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+    encoding = sys.stdout.encoding or "ascii"
+    return clean.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def emit_document(app: App, outcome: Outcome, code: int) -> None:
+    """The one JSON document of `-o json`, or the closing `summary` line of `-o jsonl`."""
+    from ops.report.json import dumps
+
+    document = envelope(app, outcome, code)
+    emit([dumps({"event": "summary", **document} if app.output == "jsonl" else document)])
+
+
+def envelope(app: App, outcome: Outcome, code: int) -> dict[str, Any]:
+    """Members as documented in docs/json.md; complete on success and on failure."""
+    environment = app.environment
+    document = environment.document if environment else None
+    return {
+        "schema": f"ops.{app.command.replace(' ', '-')}/1",
+        "ok": code == 0,
+        "exit": code,
+        "run": outcome.run,
+        "environment": None
+        if document is None
+        else {
+            "project": document.project,
+            "stack": document.stack,
+            "account": document.account,
+            "region": document.region,
+        },
+        "backend": environment.backend if environment else None,
+        "started": rfc3339(app.started),
+        "seconds": round(time.monotonic() - app.started_monotonic, 3),
+        "dry_run": outcome.dry_run,
+        "result": outcome.result,
+        "warnings": [{"code": c, "message": m} for c, m in (*outcome.warnings, *app.voice.warnings)],
+        "errors": [error.as_dict() for error in outcome.errors],
+        "next": list(outcome.next),
+    }
+
+
+def app_of(context: typer.Context, command: str) -> App:
+    """The invocation's state, told which command runs."""
+    app: App = context.obj.app
+    app.command = command
+    return app
+
+
+def sandbox_folder(environ: dict[str, str] | None = None) -> Path | None:
+    """`OPS_SANDBOX_DIR`, when set."""
+    value = (environ or dict(os.environ)).get("OPS_SANDBOX_DIR")
+    return Path(value) if value else None

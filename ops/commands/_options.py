@@ -1,0 +1,17 @@
+"""Options that several commands share, so that they read the same everywhere."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Resource = Annotated[
+    str, typer.Argument(metavar="RES", help="Logical table name, ddb:PHYSICAL, or a table ARN.", show_default=False)
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check and print the plan; change nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Answer yes to a moderate question.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="At most this many are shown.")]
+Resume = Annotated[str | None, typer.Option("--resume", metavar="RUN", help="Go on with an interrupted run.")]
+Where = Annotated[str | None, typer.Option("--where", metavar="EXPR", help="Filter, e.g. 'popularity > 90'.")]
+Index = Annotated[str | None, typer.Option("--index", metavar="NAME", help="Read through this index.")]
