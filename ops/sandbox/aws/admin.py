@@ -1,0 +1,95 @@
+"""The sandbox's own routes, under /moto-api/sandbox/: status, clock, database, fault."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+from ops.sandbox.aws.clock import zulu
+from ops.sandbox.aws.faults import FAULTS
+from ops.sandbox.aws.world import DatabaseBinding, World
+
+PREFIX = "/moto-api/sandbox/"
+Answer = tuple[int, dict[str, Any]]
+
+
+class Admin:
+    """Answers one admin request; bad input is a 400 that says what was wrong."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._routes: Mapping[tuple[str, str], Callable[[dict[str, Any]], dict[str, Any]]] = {
+            ("GET", "status"): self._status,
+            ("GET", "clock"): self._clock,
+            ("POST", "clock"): self._advance,
+            ("GET", "database"): self._databases,
+            ("POST", "database"): self._bind,
+            ("GET", "fault"): self._faults,
+            ("POST", "fault"): self._set_fault,
+            ("DELETE", "fault"): self._clear_faults,
+        }
+
+    def answer(self, method: str, path: str, query: str, body: bytes) -> Answer:
+        """Status code and JSON document."""
+        route = self._routes.get((method, path.removeprefix(PREFIX).strip("/")))
+        if route is None:
+            known = ", ".join(f"{verb} {name}" for verb, name in self._routes)
+            return 404, {"error": f"no such route; known: {known}"}
+        try:
+            given = json.loads(body) if body.strip() else {}
+            if not isinstance(given, dict):
+                raise ValueError("the body must be a JSON object")
+            given |= {name: values[-1] for name, values in parse_qs(query).items()}
+            with self._world.lock:
+                return 200, route(given)
+        except (ValueError, TypeError, KeyError) as error:
+            missing = f"missing member {error}" if isinstance(error, KeyError) else str(error)
+            return 400, {"error": missing}
+
+    def _status(self, _given: dict[str, Any]) -> dict[str, Any]:
+        world = self._world
+        return {
+            "service": "dynamo-ops sandbox",
+            "token": world.token,
+            "now": zulu(world.now(), millis=True),
+            "offset_s": world.clock.offset_s,
+            "durations": {name: getattr(world.durations, name) for name in world.durations.names()},
+            "databases": sorted(world.databases),
+            "faults": world.faults.listed(),
+        }
+
+    def _clock(self, _given: dict[str, Any]) -> dict[str, Any]:
+        return {"now": zulu(self._world.now(), millis=True), "offset_s": self._world.clock.offset_s}
+
+    def _advance(self, given: dict[str, Any]) -> dict[str, Any]:
+        self._world.clock.advance(float(given["advance_s"]))
+        self._world.settle()
+        return self._clock({})
+
+    def _databases(self, _given: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "databases": [
+                {"engine": one.engine, "address": one.address, "port": one.port, "database": one.database}
+                for one in self._world.databases.values()
+            ]
+        }
+
+    def _bind(self, given: dict[str, Any]) -> dict[str, Any]:
+        binding = DatabaseBinding(
+            engine=str(given["engine"]), address=str(given["address"]), port=int(given["port"]),
+            username=str(given["username"]), password=str(given["password"]), database=str(given["database"]),
+        )  # fmt: skip
+        self._world.databases[binding.engine] = binding
+        return self._databases({})
+
+    def _faults(self, _given: dict[str, Any]) -> dict[str, Any]:
+        return {"faults": self._world.faults.listed(), "known": dict(FAULTS)}
+
+    def _set_fault(self, given: dict[str, Any]) -> dict[str, Any]:
+        return self._world.faults.set(given).as_dict()
+
+    def _clear_faults(self, given: dict[str, Any]) -> dict[str, Any]:
+        self._world.faults.clear(given.get("name"))
+        return {"faults": self._world.faults.listed()}

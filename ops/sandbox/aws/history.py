@@ -1,0 +1,219 @@
+"""Every change of every item, in order: what makes a restore to a past second true.
+
+docs.aws.amazon.com/amazondynamodb/latest/developerguide/PointInTimeRecovery_Howitworks.html: any second of the
+window can be restored. Items never change in place, so the journal holds references, not copies.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from operator import itemgetter
+from typing import Any
+
+from moto.dynamodb.comparisons import get_expected, get_filter_expression
+from moto.dynamodb.exceptions import ConditionalCheckFailed, ItemSizeToUpdateTooLarge, ItemSizeTooLarge
+from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.dynamo_type import DynamoType
+from moto.dynamodb.models.table import Table
+
+from ops.sandbox.aws.items import Key, StoredItem, plain_wire
+from ops.sandbox.aws.limits import checked_item, key_plan
+from ops.sandbox.aws.tables import TableState, clone, place, remove, state_of
+from ops.sandbox.aws.world import World
+
+Pending = tuple[Table, Key, StoredItem | None, StoredItem | None]
+OnCommit = Callable[[Table, StoredItem | None, StoredItem | None], None]
+
+
+class History:
+    """Writes go through here: applied to moto's table, journalled at one instant per request."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._running = threading.local()
+        self.on_commit: list[OnCommit] = []
+
+    def put(self, table: Table, item: StoredItem, before: StoredItem | None) -> None:
+        """Store the item over `before` (None when the key is new)."""
+        place(table, item)
+        self._record(table, item.key, before, item)
+
+    def delete(self, table: Table, before: StoredItem) -> None:
+        """Remove the item."""
+        remove(table, before)
+        self._record(table, before.key, before, None)
+
+    def changed(self, table: Table, before: StoredItem | None, after: StoredItem) -> None:
+        """Journal a change that is already in the table."""
+        self._record(table, after.key, before, after)
+
+    def _record(self, table: Table, key: Key, before: StoredItem | None, after: StoredItem | None) -> None:
+        state_of(table).version += 1
+        buffer: list[Pending] | None = getattr(self._running, "buffer", None)
+        if buffer is None:
+            self._commit([(table, key, before, after)])
+        else:
+            buffer.append((table, key, before, after))
+
+    @contextmanager
+    def atomic(self) -> Iterator[None]:
+        """All changes inside are journalled at one instant, or none of them if the block fails."""
+        outer: list[Pending] | None = getattr(self._running, "buffer", None)
+        buffer: list[Pending] = []
+        self._running.buffer = buffer
+        try:
+            yield
+        finally:
+            self._running.buffer = outer
+        if outer is None:
+            self._commit(buffer)
+        else:
+            outer.extend(buffer)
+
+    def _commit(self, changes: list[Pending]) -> None:
+        now_s = self._world.now()
+        for table, key, before, after in changes:
+            journal = state_of(table).journal
+            when_s = max(now_s, journal[-1][0]) if journal else now_s
+            journal.append((when_s, key, after))
+            for listener in self.on_commit:
+                listener(table, before, after)
+
+
+_WHEN = itemgetter(0)
+
+
+def state_at(state: TableState, until_s: float, *, inclusive: bool = True) -> dict[Key, StoredItem]:
+    """The items as of `until_s`; changes of exactly that instant count when `inclusive`."""
+    find = bisect_right if inclusive else bisect_left
+    items: dict[Key, StoredItem] = {}
+    for _, key, item in state.journal[: find(state.journal, until_s, key=_WHEN)]:
+        if item is None:
+            items.pop(key, None)
+        else:
+            items[key] = item
+    return items
+
+
+def touched_between(state: TableState, from_s: float, to_s: float) -> dict[Key, float]:
+    """Keys changed in [from, to), each with the time of its last change."""
+    first = bisect_left(state.journal, from_s, key=_WHEN)
+    last = bisect_left(state.journal, to_s, key=_WHEN)
+    return {key: when_s for when_s, key, _ in state.journal[first:last]}
+
+
+def install(world: World, history: History) -> None:
+    """Put the journal under moto's only three ways to change an item, and under its transactions."""
+    original_init, original_update = Table.__init__, DynamoDBBackend.update_item
+    original_transaction = DynamoDBBackend.transact_write_items
+
+    @functools.wraps(original_init)
+    def init(self: Table, *args: Any, **kwargs: Any) -> None:
+        self.__dict__["sandbox"] = TableState(created_s=world.now(), counted_s=world.now())
+        original_init(self, *args, **kwargs)
+
+    def put_item(  # noqa: PLR0913 - moto's signature
+        self: Table,
+        item_attrs: dict[str, Any],
+        expected: dict[str, Any] | None = None,
+        condition_expression: str | None = None,
+        expression_attribute_names: dict[str, str] | None = None,
+        expression_attribute_values: dict[str, Any] | None = None,
+        overwrite: bool = False,
+        return_values_on_condition_check_failure: str | None = None,
+    ) -> StoredItem:
+        item = checked_item(key_plan(self), plain_wire(item_attrs))
+        before: Any = self.get_item(item.hash_key, item.range_key)
+        if not overwrite:
+            condition = get_filter_expression(
+                condition_expression, expression_attribute_names, expression_attribute_values
+            )
+            if not (get_expected(expected or {}).expr(before) and condition.expr(before)):
+                wanted = return_values_on_condition_check_failure == "ALL_OLD" and before is not None
+                raise ConditionalCheckFailed(item=before.wire if wanted else None)
+        history.put(self, item, before)
+        return item
+
+    def delete_item(self: Table, hash_key: DynamoType, range_key: DynamoType | None) -> StoredItem | None:
+        before: Any = self.get_item(hash_key, range_key)
+        if before is not None:
+            history.delete(self, before)
+        return before  # type: ignore[no-any-return]
+
+    def update_item(self: DynamoDBBackend, table_name: str, *args: Any, **kwargs: Any) -> StoredItem:
+        return _update(history, original_update, self, table_name, *args, **kwargs)
+
+    def transact_write_items(self: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> None:
+        try:
+            with history.atomic():
+                original_transaction(self, transact_items)
+        finally:  # moto rolls back by putting the clones in place: views of the tables are stale
+            for table in self.tables.values():
+                state_of(table).version += 1
+
+    Table.__init__ = init  # type: ignore[method-assign]
+    Table.__deepcopy__ = lambda self, memo: clone(self)  # type: ignore[attr-defined]
+    Table.put_item = put_item  # type: ignore[method-assign,assignment]
+    Table.delete_item = delete_item  # type: ignore[method-assign,assignment]
+    DynamoDBBackend.update_item = update_item  # type: ignore[method-assign,assignment]
+    DynamoDBBackend.transact_write_items = transact_write_items  # type: ignore[method-assign]
+
+
+def _update(
+    history: History, original: Callable[..., Any], backend: DynamoDBBackend, table_name: str, *args: Any, **kw: Any
+) -> StoredItem:
+    """moto updates in place and leaves a keys-only ghost behind when it fails: give it a copy, keep the old."""
+    table = backend.get_table(table_name)
+    plan = key_plan(table)
+    key = args[0] if args else kw["key"]
+    before = _live(table, plan.names, key)
+    if before is not None:
+        table_slot = before.as_mutable()
+        place(table, table_slot)  # type: ignore[arg-type]
+    shard, table.stream_shard = table.stream_shard, None
+    try:
+        with _silenced(history):
+            changed = original(backend, table_name, *args, **kw)
+        after = _checked_update(plan, plain_wire(changed.attrs))
+    except BaseException:
+        _undo(table, plan.names, key, before)
+        raise
+    finally:
+        table.stream_shard = shard
+    place(table, after)
+    history.changed(table, before, after)
+    return after
+
+
+def _checked_update(plan: Any, wire: dict[str, Any]) -> StoredItem:
+    try:
+        return checked_item(plan, wire)
+    except ItemSizeTooLarge as error:
+        raise ItemSizeToUpdateTooLarge from error
+
+
+def _live(table: Table, names: list[str], key: dict[str, Any]) -> StoredItem | None:
+    parts = [DynamoType(key[name]) for name in names if name in key]
+    return table.get_item(*parts) if len(parts) == len(names) else None  # type: ignore[return-value]
+
+
+def _undo(table: Table, names: list[str], key: dict[str, Any], before: StoredItem | None) -> None:
+    if before is not None:
+        place(table, before)
+    elif (ghost := _live(table, names, key)) is not None:
+        remove(table, ghost)
+
+
+@contextmanager
+def _silenced(history: History) -> Iterator[None]:
+    """Journal nothing of what moto's update does on its way; the caller journals the result."""
+    outer = getattr(history._running, "buffer", None)
+    history._running.buffer = []
+    try:
+        yield
+    finally:
+        history._running.buffer = outer
