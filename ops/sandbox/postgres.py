@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infra.schema import DATABASE_NAME, DATABASE_USERNAME
 from ops.clock import Clock
 from ops.errors import OpsError, SandboxBroken, StateFolderUnusable
 from ops.sandbox import processes
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     import psycopg
 
 PORT = 5432
-DATABASE = "music"
-USERNAME = "loader"
 # sun_path holds 108 bytes on Linux and 104 on macOS, the closing NUL included (man 7 unix).
 SOCKET_PATH_LIMIT_BYTES = 100
 START_LIMIT_S = 20.0
@@ -64,7 +63,7 @@ def start(folder: Path, clock: Clock) -> PostgresServer:
     except OSError as error:
         raise StateFolderUnusable(f"{home}: {error.strerror}", changed=f"{home} may be half made") from error
     process = _boot(home, binaries, owner, clock)
-    server = PostgresServer(process, str(home / "s"), PORT, DATABASE, USERNAME, password)
+    server = PostgresServer(process, str(home / "s"), PORT, DATABASE_NAME, DATABASE_USERNAME, password)
     _create_database(server)
     return server
 
@@ -83,25 +82,12 @@ def stop(process: ProcessRecord, clock: Clock) -> bool:
     return processes.stop(process, clock, first=signal.SIGINT, grace_s=STOP_LIMIT_S)
 
 
-def found_process(folder: Path) -> ProcessRecord | None:
-    """The server that runs on `folder` by its own pid file, even when no state was written about it."""
-    try:
-        lines = (folder / "pg" / "data" / "postmaster.pid").read_text().splitlines()
-        pid = int(lines[0])
-    except (OSError, ValueError, IndexError):
-        return None
-    if lines[1:2] != [str(folder / "pg" / "data")]:
-        return None
-    process = processes.record("postgres", pid)
-    return process if process.started and _is_postgres(pid) else None
-
-
 def problem(server: PostgresServer) -> str:
     """Empty when the server answers a query with its own password, else what it said."""
     import psycopg
 
     try:
-        with _connect(server, server.database) as connection:
+        with connect(server, server.database) as connection:
             connection.execute("SELECT 1")
     except psycopg.Error as error:
         return str(error).strip().splitlines()[0]
@@ -219,7 +205,7 @@ def _initdb_command(home: Path, binaries: Path, password_file: Path) -> list[str
     }
     return [
         str(binaries / "initdb"),
-        *("-D", str(home / "data"), "-U", USERNAME, "--auth=scram-sha-256", f"--pwfile={password_file}"),
+        *("-D", str(home / "data"), "-U", DATABASE_USERNAME, "--auth=scram-sha-256", f"--pwfile={password_file}"),
         *("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
         *("--no-sync", "--no-instructions"),
         *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
@@ -278,13 +264,14 @@ def _create_database(server: PostgresServer) -> None:
     from psycopg import sql
 
     try:
-        with _connect(server, "postgres") as connection:
+        with connect(server, "postgres") as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(server.database)))
     except psycopg.Error as error:
         raise SandboxBroken("PostgreSQL runs but made no database", why=str(error).strip()) from error
 
 
-def _connect(server: PostgresServer, database: str) -> psycopg.Connection[tuple[object, ...]]:
+def connect(server: PostgresServer, database: str) -> psycopg.Connection[tuple[object, ...]]:
+    """A connection with the server's own password; each statement commits by itself."""
     import psycopg
 
     return psycopg.connect(
@@ -297,11 +284,3 @@ def _connect(server: PostgresServer, database: str) -> psycopg.Connection[tuple[
         connect_timeout=5,
         sslmode="disable",
     )
-
-
-def _is_postgres(pid: int) -> bool:
-    command = Path(f"/proc/{pid}/cmdline")
-    try:
-        return b"postgres" in command.read_bytes()
-    except OSError:
-        return not Path("/proc/self/stat").exists()

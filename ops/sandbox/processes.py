@@ -9,7 +9,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,9 +44,7 @@ def start_time(pid: int) -> str | None:
         except (FileNotFoundError, ProcessLookupError):
             return None
         return None if fields[0] in ("Z", "X") else fields[19]
-    found = subprocess.run(
-        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
+    found = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
     status, _, started = found.stdout.strip().partition(" ")
     return None if not started or status.startswith("Z") else started.strip()
 
@@ -61,6 +59,27 @@ def alive(process: ProcessRecord) -> bool:
     _reap(process.pid)
     found = start_time(process.pid)
     return found is not None and found == process.started
+
+
+def find(*texts: str) -> tuple[ProcessRecord, ...]:
+    """Every process, other than this one, whose command line holds one of the texts as whole words."""
+    found = (
+        (pid, command) for pid, command in _command_lines() if any(f" {text} " in f" {command} " for text in texts)
+    )
+    records = (record("found", pid) for pid, _ in found if pid != os.getpid())
+    return tuple(process for process in records if process.started)
+
+
+def _command_lines() -> Iterator[tuple[int, str]]:
+    if Path("/proc/self/cmdline").exists():
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                yield int(path.parent.name), path.read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        return
+    listing = subprocess.run(["ps", "-axo", "pid=,command="], capture_output=True, text=True, check=True)
+    for line in listing.stdout.splitlines():
+        pid, _, command = line.strip().partition(" ")
+        yield int(pid), command.strip()
 
 
 def spawn(
