@@ -1,0 +1,60 @@
+"""The error tree keeps its promises to operators and to pipelines."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from ops.aws import AwsError, refuse
+from ops.commands._context import exit_code_of
+from ops.errors import (
+    CredentialsUnusable,
+    ItemsDiffer,
+    NotAllowed,
+    OpsError,
+    TableNotFound,
+    Throttled,
+    WrongAccount,
+    error_classes,
+)
+from ops.errors import exit_code_of as class_exit_code
+
+DOCUMENTED_EXITS = set(range(13)) | {130}
+
+
+def test_each_error_class_has_a_code_of_its_own() -> None:
+    codes = Counter(one.code for one in error_classes())
+    assert [code for code, count in codes.items() if count > 1] == []
+
+
+@pytest.mark.parametrize("one", list(error_classes()), ids=lambda one: one.code)
+def test_each_error_has_title_hint_and_a_documented_exit(one: type[OpsError]) -> None:
+    assert one.title
+    assert one.hint
+    assert class_exit_code(one.code) in DOCUMENTED_EXITS
+
+
+@pytest.mark.parametrize(
+    ("aws_code", "wanted"),
+    [
+        ("AccessDeniedException", NotAllowed),
+        ("AccessDenied", NotAllowed),
+        ("ExpiredTokenException", CredentialsUnusable),
+        ("UnrecognizedClientException", CredentialsUnusable),
+        ("ThrottlingException", Throttled),
+        ("ResourceNotFoundException", TableNotFound),
+        ("TableNotFoundException", TableNotFound),
+        ("ValidationException", AwsError),
+    ],
+)
+def test_denied_is_never_read_as_absent_nor_throttled_as_gone(aws_code: str, wanted: type[OpsError]) -> None:
+    with pytest.raises(wanted) as caught:
+        refuse(aws_code, "message", "dynamodb:DescribeTable", {"TableName": "top_tracks"})
+    assert type(caught.value) is wanted
+
+
+def test_several_reasons_give_the_exit_code_that_matters_most() -> None:
+    assert exit_code_of([]) == 0
+    assert exit_code_of([ItemsDiffer("x")]) == 4
+    assert exit_code_of([ItemsDiffer("x"), WrongAccount("x"), Throttled("x")]) == 7
