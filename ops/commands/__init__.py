@@ -7,7 +7,7 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Add every command, in the order of a recovery."""
-    from ops.commands import explain
+    from ops.commands import explain, sandbox
 
-    for module in (explain,):
+    for module in (sandbox, explain):
         module.register(app)

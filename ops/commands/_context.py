@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from random import Random, SystemRandom
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +79,11 @@ class App:
     def output(self) -> str:
         """`text`, `json` or `jsonl`."""
         return self.settings.output.value
+
+    @property
+    def width(self) -> int:
+        """Columns that a table may use: the terminal's, `COLUMNS`, else 100."""
+        return shutil.get_terminal_size((100, 24)).columns
 
     def aws(self, *observers: CallObserver) -> Aws:
         """The door to AWS; nothing is sent yet."""
@@ -227,9 +232,3 @@ def app_of(context: typer.Context, command: str) -> App:
     app: App = context.obj.app
     app.command = command
     return app
-
-
-def sandbox_folder(environ: dict[str, str] | None = None) -> Path | None:
-    """`OPS_SANDBOX_DIR`, when set."""
-    value = (environ or dict(os.environ)).get("OPS_SANDBOX_DIR")
-    return Path(value) if value else None
