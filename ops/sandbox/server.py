@@ -64,22 +64,20 @@ def write_ready_file(folder: Path, port: int, token: str) -> None:
 
 def listen(world: World, port: int) -> BaseWSGIServer:
     """A bound, threaded HTTP server; OSError when the port is taken."""
-    from moto.moto_server.werkzeug_app import MotoRequestHandler
     from werkzeug.serving import make_server
 
+    from ops.sandbox.aws.http import KeepAliveHandler
     from ops.sandbox.aws.install import build
-
-    class QuietHandler(MotoRequestHandler):
-        # without it a kept-alive connection waits 40 ms for an acknowledgement between head and body
-        disable_nagle_algorithm = True
-
-        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            """Requests are not logged: a load run would fill the disk."""
 
     application = build(world)
     with _bound(port) as listener:
         return make_server(
-            HOST, port, application, threaded=True, request_handler=QuietHandler, fd=os.dup(listener.fileno())
+            HOST,
+            port,
+            application,
+            threaded=True,
+            request_handler=KeepAliveHandler,
+            fd=os.dup(listener.fileno()),
         )
 
 

@@ -22,7 +22,13 @@ TARGET_PREFIX = "DynamoDB_20120810."
 STREAMS_PREFIX = "DynamoDBStreams_20120810."
 JSON_TYPE = "application/x-amz-json-1.0"
 _REGION = re.compile(r"Credential=[^/]+/[0-9]{8}/([a-z0-9-]+)/")
-_REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 500: "Internal Server Error", 501: "Not Implemented"}
+_REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    404: "Not Found",
+    500: "Internal Server Error",
+    501: "Not Implemented",
+}
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -91,7 +97,12 @@ def _region(environ: Environ) -> str:
 
 
 def _send(
-    start_response: StartResponse, status: int, body: bytes, content_type: str = JSON_TYPE, *, crc: bool = True
+    start_response: StartResponse,
+    status: int,
+    body: bytes,
+    content_type: str = JSON_TYPE,
+    *,
+    crc: bool = True,
 ) -> list[bytes]:
     headers = [
         ("Content-Type", content_type),
@@ -132,7 +143,9 @@ def _collected(app: Wsgi, environ: Environ) -> Reply:
     return int(seen[-1].split(" ", 1)[0]), body
 
 
-def _deliver(fault: str | None, environ: Environ, start_response: StartResponse, reply: Reply) -> Iterable[bytes]:
+def _deliver(
+    fault: str | None, environ: Environ, start_response: StartResponse, reply: Reply
+) -> Iterable[bytes]:
     status, body = reply
     if fault == "reset_after_apply":
         return _reset(environ)

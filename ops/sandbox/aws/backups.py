@@ -124,7 +124,9 @@ def begin_use(world: World, backup: StoredBackup) -> None:
 
 def _refuse_busy(world: World, backup: StoredBackup) -> None:
     if backup.busy_until_s > world.now():
-        raise service_error("BackupInUseException", f"Backup is being used to restore another table: {backup.arn}")
+        raise service_error(
+            "BackupInUseException", f"Backup is being used to restore another table: {backup.arn}"
+        )
 
 
 def listed(backend: DynamoDBBackend, body: dict[str, Any]) -> dict[str, Any]:
@@ -189,10 +191,14 @@ def install(world: World) -> None:
         table = find_table(backend, name)
         if table is None or is_creating(world, table):
             raise table_not_found(name)
-        return DynamoResult({"BackupDetails": take(world, backend, table, self.body["BackupName"], "USER").details()})
+        return DynamoResult(
+            {"BackupDetails": take(world, backend, table, self.body["BackupName"], "USER").details()}
+        )
 
     def describe(self: DynamoHandler) -> ActionResult:
-        return DynamoResult({"BackupDescription": backup_of(self.dynamodb_backend, self.body["BackupArn"]).description()})
+        return DynamoResult(
+            {"BackupDescription": backup_of(self.dynamodb_backend, self.body["BackupArn"]).description()}
+        )
 
     def remove(self: DynamoHandler) -> ActionResult:
         backup = delete(world, self.dynamodb_backend, self.body["BackupArn"])

@@ -1,18 +1,78 @@
-"""The data plane without moto's request machinery; None hands a call to moto."""
+"""The hot data calls without moto's request machinery; None hands a call to moto."""
 
 from __future__ import annotations
 
+import logging
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from moto.core.exceptions import JsonRESTError
+from moto.dynamodb.models.table import Table
+
+from ops.sandbox.aws import reads, writes
 from ops.sandbox.aws.history import History
+from ops.sandbox.aws.lifecycle import answering_table
+from ops.sandbox.aws.tables import backend_of
 from ops.sandbox.aws.world import World
+
+LOG = logging.getLogger("ops.sandbox")
+
+# parameters of the API before expressions: moto answers those calls
+LEGACY = frozenset(
+    {"AttributesToGet", "ConditionalOperator", "Expected", "KeyConditions", "QueryFilter", "ScanFilter"}
+)
+Document = dict[str, Any]
 
 
 class DataPlane:
-    """Answers the hot data calls."""
+    """Answers GetItem, BatchGetItem, Query, Scan, PutItem, DeleteItem and BatchWriteItem."""
 
     def __init__(self, world: World, history: History) -> None:
         self._world = world
         self._history = history
+        self._single: dict[str, Callable[[Table, Document], bytes]] = {
+            "GetItem": reads.get_item,
+            "Query": reads.query,
+            "Scan": reads.scan,
+            "PutItem": lambda table, body: writes.put_item(history, table, body),
+            "DeleteItem": lambda table, body: writes.delete_item(history, table, body),
+        }
 
     def answer(self, operation: str, region: str, body: bytes) -> tuple[int, bytes] | None:
         """Status and JSON body; the caller holds the lock."""
-        return None
+        if operation not in self._single and operation not in ("BatchWriteItem", "BatchGetItem"):
+            return None
+        try:
+            document = orjson.loads(body)
+            if LEGACY & document.keys() or (
+                operation == "Query" and "KeyConditionExpression" not in document
+            ):
+                return None
+            return 200, self._answer(operation, region, document, len(body))
+        except JsonRESTError as error:
+            return error.code, str(error.description).encode()
+        except orjson.JSONDecodeError as error:
+            return 400, _problem("SerializationException", f"the body is not JSON: {error}")
+        except (KeyError, AttributeError, TypeError) as error:
+            # a member is missing or of another shape than the service model says
+            LOG.warning("malformed %s: %s", operation, traceback.format_exc())
+            return 400, _problem("SerializationException", f"malformed {operation} request: {error!r}")
+
+    def _answer(self, operation: str, region: str, document: Document, size_bytes: int) -> bytes:
+        backend = backend_of(region)
+        if operation in self._single:
+            table = answering_table(self._world, backend, document["TableName"])
+            return self._single[operation](table, document)
+        requests = document["RequestItems"]
+        tables = {name: answering_table(self._world, backend, name) for name in requests}
+        count = sum(len(one["Keys"] if operation == "BatchGetItem" else one) for one in requests.values())
+        left_out = self._world.faults.leave_out(operation, count)
+        if operation == "BatchGetItem":
+            return reads.batch_get_item(tables, document, left_out)
+        return writes.batch_write_item(self._history, tables, document, size_bytes, left_out)
+
+
+def _problem(code: str, message: str) -> bytes:
+    return orjson.dumps({"__type": f"com.amazon.coral.service#{code}", "message": message})

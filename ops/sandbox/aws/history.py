@@ -164,7 +164,12 @@ def install(world: World, history: History) -> None:
 
 
 def _update(
-    history: History, original: Callable[..., Any], backend: DynamoDBBackend, table_name: str, *args: Any, **kw: Any
+    history: History,
+    original: Callable[..., Any],
+    backend: DynamoDBBackend,
+    table_name: str,
+    *args: Any,
+    **kw: Any,
 ) -> StoredItem:
     """moto updates in place and leaves a keys-only ghost behind when it fails: give it a copy, keep the old."""
     table = backend.get_table(table_name)

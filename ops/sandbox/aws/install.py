@@ -6,7 +6,7 @@ import importlib
 import sys
 from importlib.metadata import version
 
-from ops.sandbox.aws import backups, history, lifecycle, restore, window
+from ops.sandbox.aws import backups, history, lifecycle, restore, streams, window
 from ops.sandbox.aws.application import SandboxApplication
 from ops.sandbox.aws.clock import SandboxTime
 from ops.sandbox.aws.dataplane import DataPlane
@@ -87,9 +87,12 @@ def build(world: World) -> SandboxApplication:
     # moto's size rule is off by 4,600 bytes and quadratic; `limits` has the true one
     LimitedSizeDict.__setitem__ = dict.__setitem__  # type: ignore[method-assign,assignment]
     records = history.History(world)
+    records.on_commit.append(streams.recorder(world))
     lifecycle.install(world)
     history.install(world, records)
     window.install(world)
     backups.install(world)
     restore.install(world)
-    return SandboxApplication(world, DomainDispatcherApplication(create_backend_app), DataPlane(world, records))
+    return SandboxApplication(
+        world, DomainDispatcherApplication(create_backend_app), DataPlane(world, records)
+    )

@@ -76,9 +76,7 @@ def plain_wire(attrs: dict[str, Any]) -> Wire:
 
 
 def _plain(value: Any) -> dict[str, Any]:
-    kind, content = (
-        (value.type, value.value) if isinstance(value, DynamoType) else next(iter(value.items()))
-    )
+    kind, content = (value.type, value.value) if isinstance(value, DynamoType) else next(iter(value.items()))
     if kind == "M":
         return {"M": {name: _plain(one) for name, one in content.items()}}
     if kind == "L":

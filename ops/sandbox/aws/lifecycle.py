@@ -11,7 +11,11 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from moto.dynamodb.exceptions import DeletionProtectedException, ResourceInUseException, ResourceNotFoundException
+from moto.dynamodb.exceptions import (
+    DeletionProtectedException,
+    ResourceInUseException,
+    ResourceNotFoundException,
+)
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.table import Table
 
@@ -91,7 +95,9 @@ def deletable(world: World, backend: DynamoDBBackend, name: str) -> Table:
     if table is None:
         raise not_found(name)
     if is_creating(world, table):
-        raise ResourceInUseException(f"Attempt to change a resource which is still in use: Table is being created: {name}")
+        raise ResourceInUseException(
+            f"Attempt to change a resource which is still in use: Table is being created: {name}"
+        )
     if table.deletion_protection_enabled:
         raise DeletionProtectedException(table.name)
     return table

@@ -106,9 +106,7 @@ def checked_key(plan: KeyPlan, key: Wire) -> Wire:
 def _check_key(rule: KeyRule, value: dict[str, Any], size: int) -> None:
     kind = next(iter(value))
     if kind != rule.kind:
-        raise validation(
-            f"{_INVALID}Type mismatch for key {rule.name} expected: {rule.kind} actual: {kind}"
-        )
+        raise validation(f"{_INVALID}Type mismatch for key {rule.name} expected: {rule.kind} actual: {kind}")
     if not value[kind]:
         raise validation(f"{_NOT_VALID}{_EMPTY} {_word(kind)} value. Key: {rule.name}")
     if size > rule.limit_bytes:

@@ -98,7 +98,9 @@ def _check_overrides(body: dict[str, Any]) -> None:
             raise validation(f"One or more parameter values were invalid: {name} must not be empty")
     for index in body.get("GlobalSecondaryIndexOverride") or []:
         if "WarmThroughput" in index:
-            raise validation("One or more parameter values were invalid: WarmThroughput is not allowed on restore")
+            raise validation(
+                "One or more parameter values were invalid: WarmThroughput is not allowed on restore"
+            )
 
 
 def _check_target(world: World, backend: DynamoDBBackend, target: str) -> None:
@@ -143,7 +145,9 @@ def _empty_copy(backend: DynamoDBBackend, body: dict[str, Any], source: Table) -
         for name, units in (throughput or source.throughput).items()
         if name in ("ReadCapacityUnits", "WriteCapacityUnits")
     }
-    indexes = _indexes(body.get("GlobalSecondaryIndexOverride"), source.global_indexes, GlobalSecondaryIndex, source)
+    indexes = _indexes(
+        body.get("GlobalSecondaryIndexOverride"), source.global_indexes, GlobalSecondaryIndex, source
+    )
     local = _indexes(body.get("LocalSecondaryIndexOverride"), source.indexes, LocalSecondaryIndex, source)
     used = {one["AttributeName"] for one in source.schema}
     used |= {one["AttributeName"] for index in [*indexes, *local] for one in index.schema}

@@ -30,7 +30,9 @@ Checked = tuple[dict[str, Any], int]
 def checked_value(value: Any, depth: int = 0) -> Checked:
     """The normalised attribute value and its size in bytes; ValidationException as AWS words it."""
     if type(value) is not dict or len(value) != 1:
-        raise validation("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
+        raise validation(
+            "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
+        )
     ((kind, content),) = value.items()
     if kind == "S":
         if type(content) is not str:
@@ -38,7 +40,9 @@ def checked_value(value: Any, depth: int = 0) -> Checked:
         return value, len(content) if content.isascii() else len(content.encode())
     check = _CHECKS.get(kind)
     if check is None:
-        raise validation("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
+        raise validation(
+            "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
+        )
     return check(content, depth)
 
 

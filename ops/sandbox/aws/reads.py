@@ -1,0 +1,229 @@
+"""GetItem, BatchGetItem, Query and Scan over wire items."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from moto.dynamodb.models.dynamo_type import DynamoType
+from moto.dynamodb.models.table import Table
+from moto.dynamodb.parsing.key_condition_expression import parse_expression
+from moto.dynamodb.responses import validate_select
+
+from ops.sandbox.aws import pages
+from ops.sandbox.aws.capacity import Consumed, is_global, level_of, projected, read_of, total
+from ops.sandbox.aws.errors import service_error, validation
+from ops.sandbox.aws.expressions import (
+    Path,
+    check_names_used,
+    condition_of,
+    key_test,
+    names_of,
+    paths_of,
+    project,
+    values_of,
+)
+from ops.sandbox.aws.items import StoredItem, Wire, sort_value
+from ops.sandbox.aws.limits import checked_key, key_plan
+from ops.sandbox.aws.tables import all_items, stored
+from ops.sandbox.aws.values import checked_value
+
+MAX_SEGMENTS = 1_000_000
+MAX_BATCH_KEYS = 100
+MAX_BATCH_BYTES = 16 * 1024 * 1024
+
+Document = dict[str, Any]
+
+
+def get_item(table: Table, body: Document) -> bytes:
+    """GetItem."""
+    level, used = level_of(body), list[str]()
+    paths = paths_of(body, used)
+    check_names_used(body, used)
+    item = stored(table, checked_key(key_plan(table), body["Key"]))
+    members: list[bytes] = []
+    if item is not None:
+        members.append(b'"Item":' + _shown(item, paths))
+    if level != "NONE":
+        size = 0 if item is None else item.size_bytes
+        consumed = read_of(size, consistent=bool(body.get("ConsistentRead")))
+        members.append(b'"ConsumedCapacity":' + orjson.dumps(consumed.described(table, level)))
+    return b"{" + b",".join(members) + b"}"
+
+
+def batch_get_item(tables: dict[str, Table], body: Document, left_out: frozenset[int]) -> bytes:
+    """BatchGetItem: at most 100 keys, 16 MB; what does not fit or is left out comes back unprocessed."""
+    level, requests = level_of(body), body["RequestItems"]
+    count = sum(len(one["Keys"]) for one in requests.values())
+    if not 1 <= count <= MAX_BATCH_KEYS:
+        raise validation("Too many items requested for the BatchGetItem call" if count else EMPTY_BATCH)
+    answers: list[bytes] = []
+    unprocessed: Document = {}
+    capacity: list[Document] = []
+    place, size_bytes = 0, 0
+    for name, request in requests.items():
+        table, used, found = tables[name], list[str](), list[bytes]()
+        paths, consumed = paths_of(request, used), list[Consumed]()
+        check_names_used(request, used)
+        for key, item in _batch_keys(table, request["Keys"]):
+            size = 0 if item is None else item.size_bytes
+            if place in left_out or size_bytes + size > MAX_BATCH_BYTES:
+                unprocessed.setdefault(name, {**request, "Keys": []})["Keys"].append(key)
+            else:
+                size_bytes += size
+                consumed.append(read_of(size, consistent=bool(request.get("ConsistentRead"))))
+                found += [] if item is None else [_shown(item, paths)]
+            place += 1
+        answers.append(orjson.dumps(name) + b":[" + b",".join(found) + b"]")
+        capacity.append(total(consumed).described(table, level))
+    rest: Document = {"UnprocessedKeys": unprocessed}
+    if level != "NONE":
+        rest["ConsumedCapacity"] = capacity
+    return b'{"Responses":{' + b",".join(answers) + b"}," + orjson.dumps(rest)[1:]
+
+
+EMPTY_BATCH = (
+    "1 validation error detected: Value '{}' at 'requestItems' failed to satisfy constraint: Member must have "
+    "length greater than or equal to 1"
+)
+
+
+def _batch_keys(table: Table, keys: list[Wire]) -> list[tuple[Wire, StoredItem | None]]:
+    plan = key_plan(table)
+    checked = [checked_key(plan, key) for key in keys]
+    if len({orjson.dumps(key, option=orjson.OPT_SORT_KEYS) for key in checked}) != len(checked):
+        raise validation("Provided list of item keys contains duplicates")
+    return [(given, stored(table, key)) for given, key in zip(keys, checked, strict=True)]
+
+
+def scan(table: Table, body: Document) -> bytes:
+    """Scan of the table, an index, or a segment of either."""
+    index = _index(table, body)
+    segment, segments = _segment(body)
+    order = pages.scan_order(table, index)
+    first, end = pages.segment_bounds(order, segment, segments)
+    if start := body.get("ExclusiveStartKey"):
+        pages.start_key(table, index, start)
+        first = max(first, pages.after(order.positions, pages.position_of(table, index)(start)))
+    return _answer(table, index, body, order.items[first:end], [])
+
+
+def query(table: Table, body: Document) -> bytes:
+    """Query of one partition of the table or an index."""
+    index, used = _index(table, body), list[str]()
+    schema = table.schema if index is None else index.schema
+    hashes, ranges, found = parse_expression(
+        key_condition_expression=body["KeyConditionExpression"],
+        expression_attribute_names=names_of(body),
+        expression_attribute_values=values_of(body),
+        schema=schema,
+    )
+    used += found
+    items = _partition(table, index, hashes)
+    for name, comparison, values in ranges:
+        test = key_test(comparison, values)
+        items = [item for item in items if test(item.wire[name])]
+    order = [*(one["AttributeName"] for one in schema if one["KeyType"] == "RANGE")]
+    names = order if index is None else [*order, *table.table_key_attrs]
+    forward = body.get("ScanIndexForward", True)
+
+    def position(wire: Wire) -> tuple[Any, ...]:
+        return tuple(sort_value(wire[name]) for name in names)
+
+    items.sort(key=lambda item: position(item.wire), reverse=not forward)
+    if start := body.get("ExclusiveStartKey"):
+        pages.start_key(table, index, start)
+        at = position(start)
+        items = [
+            item for item in items if (position(item.wire) > at if forward else position(item.wire) < at)
+        ]
+    return _answer(table, index, body, items, used)
+
+
+def _partition(table: Table, index: Any | None, conditions: list[tuple[str, Document]]) -> list[StoredItem]:
+    if index is None:
+        return _of_hash(table, conditions[0][1])
+    wanted = {name: checked_value(value)[0] for name, value in conditions}
+    return [
+        item
+        for item in all_items(table)
+        if all(item.wire.get(name) == value for name, value in wanted.items())
+        and all(name in item.wire for name in index.schema_key_attrs)
+    ]
+
+
+def _of_hash(table: Table, value: Document) -> list[StoredItem]:
+    held: Any = table.items.get(DynamoType(value))
+    if held is None:
+        return []
+    return list(held.values()) if table.has_range_key else [held]
+
+
+def _answer(table: Table, index: Any | None, body: Document, items: Any, used: list[str]) -> bytes:
+    """One page: cut first, filter then, project last."""
+    level = level_of(body)
+    keep, paths = condition_of(body, "FilterExpression", used), paths_of(body, used)
+    check_names_used(body, used)
+    _check_select(table, index, body)
+    page = pages.cut(items, body.get("Limit"), pages.size_in(index))
+    kept = page.items if keep is None else [item for item in page.items if keep.expr(item)]
+    rest: Document = {"Count": len(kept), "ScannedCount": len(page.items)}
+    if page.last is not None:
+        rest["LastEvaluatedKey"] = pages.last_key(table, index, page.last)
+    if level != "NONE":
+        consistent = bool(body.get("ConsistentRead"))
+        name = None if index is None else index.name
+        rest["ConsumedCapacity"] = read_of(page.size_bytes, consistent=consistent, index=name).described(
+            table, level
+        )
+    if body.get("Select") == "COUNT":
+        return orjson.dumps(rest)
+    shown = b",".join([_shown(item, paths, index) for item in kept])
+    return b'{"Items":[' + shown + b"]," + orjson.dumps(rest)[1:]
+
+
+def _shown(item: StoredItem, paths: list[Path] | None, index: Any | None = None) -> bytes:
+    if paths is None and (index is None or index.projection.get("ProjectionType", "ALL") == "ALL"):
+        return item.raw
+    wire = item.wire if index is None else projected(index, item) or {}
+    return orjson.dumps(wire if paths is None else project(wire, paths))
+
+
+def _check_select(table: Table, index: Any | None, body: Document) -> None:
+    validate_select(
+        operation="Query", select=body.get("Select"), projection_expression=body.get("ProjectionExpression"),
+        attributes_to_get=None, table=table, index_name=None if index is None else index.name,
+    )  # fmt: skip
+
+
+def _index(table: Table, body: Document) -> Any | None:
+    name = body.get("IndexName")
+    if name is None:
+        return None
+    index = next((one for one in table.all_indexes() if one.name == name), None)
+    if index is None:
+        raise validation(f"The table does not have the specified index: {name}")
+    if body.get("ConsistentRead") and is_global(table, index):
+        raise validation("Consistent reads are not supported on global secondary indexes")
+    return index
+
+
+def _segment(body: Document) -> tuple[int | None, int | None]:
+    segment, segments = body.get("Segment"), body.get("TotalSegments")
+    if (segment is None) != (segments is None):
+        missing, present = ("TotalSegments", "Segment") if segments is None else ("Segment", "TotalSegments")
+        raise validation(
+            f"The {missing} parameter is required but was not present in the request when {present} parameter "
+            "is present"
+        )
+    if segment is None or segments is None:
+        return None, None
+    if not 1 <= segments <= MAX_SEGMENTS or segment < 0:
+        raise service_error(
+            "ValidationException",
+            f"1 validation error detected: Value '{segments}' at 'totalSegments' failed to satisfy constraint: "
+            "Member must have value less than or equal to 1000000",
+        )
+    if segment >= segments:
+        raise validation("The Segment parameter is zero-based and must be less than parameter TotalSegments")
+    return segment, segments

@@ -1,0 +1,145 @@
+"""PutItem, DeleteItem and BatchWriteItem over wire items.
+
+docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html: the whole batch is refused for an empty
+or too long list, more than 16 MB, a bad item or key, and two requests on one key.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from moto.dynamodb.exceptions import ConditionalCheckFailed
+from moto.dynamodb.models.table import Table
+
+from ops.sandbox.aws.capacity import Consumed, level_of, write_of
+from ops.sandbox.aws.errors import service_error, validation
+from ops.sandbox.aws.expressions import check_names_used, condition_of
+from ops.sandbox.aws.history import History
+from ops.sandbox.aws.items import Key, StoredItem, key_of
+from ops.sandbox.aws.limits import checked_item, checked_key, key_plan
+from ops.sandbox.aws.reads import EMPTY_BATCH
+from ops.sandbox.aws.tables import stored
+
+MAX_BATCH_REQUESTS = 25
+MAX_BATCH_BYTES = 16 * 1024 * 1024
+
+Document = dict[str, Any]
+# table, key, item to put (None: delete), the request as it came
+Step = tuple[Table, Key, StoredItem | None, dict[str, Any]]
+
+
+def put_item(history: History, table: Table, body: Document) -> bytes:
+    """PutItem."""
+    level = level_of(body)
+    item = checked_item(key_plan(table), body["Item"])
+    before = stored(table, item.wire)
+    _check_condition(body, before)
+    history.put(table, item, before)
+    return _write_answer(table, body, level, before, item)
+
+
+def delete_item(history: History, table: Table, body: Document) -> bytes:
+    """DeleteItem; deleting what is not there succeeds and costs one unit."""
+    level = level_of(body)
+    before = stored(table, checked_key(key_plan(table), body["Key"]))
+    _check_condition(body, before)
+    if before is not None:
+        history.delete(table, before)
+    return _write_answer(table, body, level, before, None)
+
+
+def _check_condition(body: Document, before: StoredItem | None) -> None:
+    if body.get("ReturnValues", "NONE") not in ("NONE", "ALL_OLD"):
+        raise validation("Return values set to invalid value")
+    used: list[str] = []
+    condition = condition_of(body, "ConditionExpression", used)
+    check_names_used(body, used)
+    if condition is not None and not condition.expr(before):
+        wanted = body.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" and before is not None
+        raise ConditionalCheckFailed(item=before.wire if wanted and before is not None else None)
+
+
+def _write_answer(
+    table: Table, body: Document, level: str, before: StoredItem | None, after: StoredItem | None
+) -> bytes:
+    answer: Document = {}
+    if body.get("ReturnValues") == "ALL_OLD" and before is not None:
+        answer["Attributes"] = before.wire
+    if level != "NONE":
+        answer["ConsumedCapacity"] = write_of(table, before, after).described(table, level)
+    return orjson.dumps(answer)
+
+
+def batch_write_item(
+    history: History, tables: dict[str, Table], body: Document, size_bytes: int, left_out: frozenset[int]
+) -> bytes:
+    """Checks first, all of them; then each request by itself. `left_out` come back unprocessed."""
+    level, requests = level_of(body), body["RequestItems"]
+    _check_batch_size(requests, size_bytes)
+    steps = [step for name, listed in requests.items() for step in _steps(tables[name], listed)]
+    names = [name for name, listed in requests.items() for _ in listed]
+    if left_out and len(left_out) == len(steps):
+        raise service_error(
+            "ProvisionedThroughputExceededException",
+            "The level of configured provisioned throughput for one or more tables was exceeded",
+        )
+    unprocessed: dict[str, list[Document]] = {}
+    consumed: dict[str, Consumed] = {name: Consumed() for name in requests}
+    for place, (name, (table, _, item, request)) in enumerate(zip(names, steps, strict=True)):
+        if place in left_out:
+            unprocessed.setdefault(name, []).append(request)
+            continue
+        before = _apply(history, table, item, request)
+        if level != "NONE":
+            consumed[name].add(write_of(table, before, item))
+    answer: Document = {"UnprocessedItems": unprocessed}
+    if level != "NONE":
+        answer["ConsumedCapacity"] = [one.described(tables[name], level) for name, one in consumed.items()]
+    return orjson.dumps(answer)
+
+
+def _apply(history: History, table: Table, item: StoredItem | None, request: Document) -> StoredItem | None:
+    if item is not None:
+        before = stored(table, item.wire)
+        history.put(table, item, before)
+        return before
+    before = stored(table, checked_key(key_plan(table), request["DeleteRequest"]["Key"]))
+    if before is not None:
+        history.delete(table, before)
+    return before
+
+
+def _check_batch_size(requests: Document, size_bytes: int) -> None:
+    count = sum(len(listed) for listed in requests.values())
+    if not requests or not all(requests.values()):
+        raise validation(EMPTY_BATCH)
+    if count > MAX_BATCH_REQUESTS:
+        raise validation("Too many items requested for the BatchWriteItem call")
+    if size_bytes > MAX_BATCH_BYTES:
+        raise validation(
+            "1 validation error detected: the request is larger than 16777216 bytes, the limit of BatchWriteItem"
+        )
+
+
+def _steps(table: Table, requests: list[Document]) -> list[Step]:
+    """The requests of one table, checked; two on one key are refused, put and delete alike."""
+    plan = key_plan(table)
+    steps: list[Step] = []
+    for request in requests:
+        if len(request) != 1:
+            raise validation(
+                "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the "
+                "supported datatypes"
+            )
+        ((kind, content),) = request.items()
+        if kind == "PutRequest":
+            item = checked_item(plan, content["Item"])
+            steps.append((table, item.key, item, request))
+        elif kind == "DeleteRequest":
+            steps.append((table, key_of(plan.names, checked_key(plan, content["Key"])), None, request))
+        else:
+            raise validation(f"Unknown write request '{kind}'")
+    if len({key for _, key, _, _ in steps}) != len(steps):
+        raise validation("Provided list of item keys contains duplicates")
+    return steps
