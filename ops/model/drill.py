@@ -77,6 +77,26 @@ class AwsCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Planted:
+    """A control that was planted (`C01` .. `C23`), what it did, and what the verifier said to it."""
+
+    code: str
+    what: str
+    subject: str
+    caught: bool
+    reported: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LostWrite:
+    """An acknowledged good write that the recovery did not bring back."""
+
+    key: str
+    operation: str
+    acked: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class DrillReport:
     """Everything the JSON and HTML reports show; computed from what was measured, nothing else."""
 
@@ -127,3 +147,14 @@ class DrillReport:
     clock_advances: tuple[tuple[str, float], ...] = ()
     replay: str = ""
     load: dict[str, int] = field(default_factory=dict)
+    planted: tuple[Planted, ...] = ()
+    lost: tuple[LostWrite, ...] = ()
+    account: str = ""
+    operator: str = ""
+    demanded: str = "service"
+    people_s: float = 0.0
+    restore_s: float = 0.0
+    control_s: float = 0.0
+    damage: dict[str, int] = field(default_factory=dict)
+    ambiguous: int = 0
+    sandbox_cannot: tuple[str, ...] = ()
