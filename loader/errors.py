@@ -142,9 +142,7 @@ class DatabaseMissing(LoaderError):
     """No such database, table or column."""
 
     kind = Kind.NOT_FOUND
-    default_hint = (
-        "create the table artists (artist_id CHAR(22) primary key, name, genre) in the named database"
-    )
+    default_hint = "create the table artists (artist_id CHAR(22) primary key, name, genre) in the named database"
 
 
 class FileMissing(LoaderError):
@@ -173,3 +171,19 @@ class Interrupted(LoaderError):
 
     kind = Kind.UNAVAILABLE
     default_hint = "run the same command again: it resumes"
+
+
+class ArtistSkipped(Exception):
+    """Not the end of a load: one artist in one market cannot be had, the others go on."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class UnknownArtist(ArtistSkipped):
+    """The source does not know the id: to the dead-letter file."""
+
+
+class AnswerRefused(ArtistSkipped):
+    """The source answers, but gives nothing for this artist and market."""
