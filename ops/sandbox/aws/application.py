@@ -143,9 +143,7 @@ def _collected(app: Wsgi, environ: Environ) -> Reply:
     return int(seen[-1].split(" ", 1)[0]), body
 
 
-def _deliver(
-    fault: str | None, environ: Environ, start_response: StartResponse, reply: Reply
-) -> Iterable[bytes]:
+def _deliver(fault: str | None, environ: Environ, start_response: StartResponse, reply: Reply) -> Iterable[bytes]:
     status, body = reply
     if fault == "reset_after_apply":
         return _reset(environ)

@@ -81,9 +81,7 @@ class StoredBackup:
 def _features(table: Table, described: dict[str, Any]) -> dict[str, Any]:
     kept = ("IndexName", "KeySchema", "Projection", "ProvisionedThroughput")
     features: dict[str, Any] = {
-        "GlobalSecondaryIndexes": [
-            {name: one[name] for name in kept} for one in described["GlobalSecondaryIndexes"]
-        ],
+        "GlobalSecondaryIndexes": [{name: one[name] for name in kept} for one in described["GlobalSecondaryIndexes"]],
         "LocalSecondaryIndexes": described["LocalSecondaryIndexes"],
         "TimeToLiveDescription": dict(table.ttl),
     }
@@ -124,9 +122,7 @@ def begin_use(world: World, backup: StoredBackup) -> None:
 
 def _refuse_busy(world: World, backup: StoredBackup) -> None:
     if backup.busy_until_s > world.now():
-        raise service_error(
-            "BackupInUseException", f"Backup is being used to restore another table: {backup.arn}"
-        )
+        raise service_error("BackupInUseException", f"Backup is being used to restore another table: {backup.arn}")
 
 
 def listed(backend: DynamoDBBackend, body: dict[str, Any]) -> dict[str, Any]:
@@ -191,9 +187,7 @@ def install(world: World) -> None:
         table = find_table(backend, name)
         if table is None or is_creating(world, table):
             raise table_not_found(name)
-        return DynamoResult(
-            {"BackupDetails": take(world, backend, table, self.body["BackupName"], "USER").details()}
-        )
+        return DynamoResult({"BackupDetails": take(world, backend, table, self.body["BackupName"], "USER").details()})
 
     def describe(self: DynamoHandler) -> ActionResult:
         return DynamoResult(

@@ -20,9 +20,7 @@ from ops.sandbox.aws.world import World
 LOG = logging.getLogger("ops.sandbox")
 
 # parameters of the API before expressions: moto answers those calls
-LEGACY = frozenset(
-    {"AttributesToGet", "ConditionalOperator", "Expected", "KeyConditions", "QueryFilter", "ScanFilter"}
-)
+LEGACY = frozenset({"AttributesToGet", "ConditionalOperator", "Expected", "KeyConditions", "QueryFilter", "ScanFilter"})
 Document = dict[str, Any]
 
 
@@ -46,9 +44,7 @@ class DataPlane:
             return None
         try:
             document = orjson.loads(body)
-            if LEGACY & document.keys() or (
-                operation == "Query" and "KeyConditionExpression" not in document
-            ):
+            if LEGACY & document.keys() or (operation == "Query" and "KeyConditionExpression" not in document):
                 return None
             return 200, self._answer(operation, region, document, len(body))
         except JsonRESTError as error:

@@ -18,9 +18,7 @@ def validation(message: str) -> JsonRESTError:
 
 def not_found(name: str) -> JsonRESTError:
     """ResourceNotFoundException, as data and control calls on a missing table answer."""
-    return service_error(
-        "ResourceNotFoundException", f"Requested resource not found: Table: {name} not found"
-    )
+    return service_error("ResourceNotFoundException", f"Requested resource not found: Table: {name} not found")
 
 
 def table_not_found(name: str) -> JsonRESTError:

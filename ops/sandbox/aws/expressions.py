@@ -52,9 +52,7 @@ def check_names_used(body: dict[str, Any], used: list[str]) -> None:
     """Every declared name must be used."""
     for name in names_of(body):
         if name not in used:
-            raise validation(
-                f"Value provided in ExpressionAttributeNames unused in expressions: keys: {{{name}}}"
-            )
+            raise validation(f"Value provided in ExpressionAttributeNames unused in expressions: keys: {{{name}}}")
 
 
 def paths_of(body: dict[str, Any], used: list[str]) -> list[Path] | None:
@@ -68,10 +66,7 @@ def paths_of(body: dict[str, Any], used: list[str]) -> list[Path] | None:
     found = [_path(steps) for steps in parser.parse()]
     used.extend(parser.expr_attr_names_found)
     used.extend(name for name in names_of(body) if name + "[" in text)
-    return [
-        tuple(names_of(body).get(step, step) if isinstance(step, str) else step for step in one)
-        for one in found
-    ]
+    return [tuple(names_of(body).get(step, step) if isinstance(step, str) else step for step in one) for one in found]
 
 
 def _path(steps: list[str]) -> Path:

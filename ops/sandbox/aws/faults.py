@@ -74,9 +74,7 @@ class FaultPlan:
         operations = frozenset(map(str, wanted.get("operations") or allowed))
         if unknown := operations - allowed:
             raise ValueError(f"fault '{name}' does not apply to {', '.join(sorted(unknown))}")
-        fault = Fault(
-            name, share, int(wanted.get("seed", 1)), None if count is None else int(count), operations
-        )
+        fault = Fault(name, share, int(wanted.get("seed", 1)), None if count is None else int(count), operations)
         self._faults[name] = fault
         return fault
 

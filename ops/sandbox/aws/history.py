@@ -15,14 +15,14 @@ from operator import itemgetter
 from typing import Any
 
 from moto.dynamodb.comparisons import get_expected, get_filter_expression
-from moto.dynamodb.exceptions import ConditionalCheckFailed, ItemSizeToUpdateTooLarge, ItemSizeTooLarge
+from moto.dynamodb.exceptions import ConditionalCheckFailed, ItemSizeTooLarge, ItemSizeToUpdateTooLarge
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
 
 from ops.sandbox.aws.items import Key, StoredItem, plain_wire
 from ops.sandbox.aws.limits import checked_item, key_plan
-from ops.sandbox.aws.tables import TableState, clone, place, remove, state_of
+from ops.sandbox.aws.tables import TableState, clone, place, remove, state_of, stored
 from ops.sandbox.aws.world import World
 
 Pending = tuple[Table, Key, StoredItem | None, StoredItem | None]
@@ -116,7 +116,7 @@ def install(world: World, history: History) -> None:
         self.__dict__["sandbox"] = TableState(created_s=world.now(), counted_s=world.now())
         original_init(self, *args, **kwargs)
 
-    def put_item(  # noqa: PLR0913 - moto's signature
+    def put_item(
         self: Table,
         item_attrs: dict[str, Any],
         expected: dict[str, Any] | None = None,
@@ -157,9 +157,9 @@ def install(world: World, history: History) -> None:
 
     Table.__init__ = init  # type: ignore[method-assign]
     Table.__deepcopy__ = lambda self, memo: clone(self)  # type: ignore[attr-defined]
-    Table.put_item = put_item  # type: ignore[method-assign,assignment]
-    Table.delete_item = delete_item  # type: ignore[method-assign,assignment]
-    DynamoDBBackend.update_item = update_item  # type: ignore[method-assign,assignment]
+    Table.put_item = put_item  # type: ignore[method-assign]
+    Table.delete_item = delete_item  # type: ignore[method-assign]
+    DynamoDBBackend.update_item = update_item  # type: ignore[method-assign]
     DynamoDBBackend.transact_write_items = transact_write_items  # type: ignore[method-assign]
 
 
@@ -202,8 +202,7 @@ def _checked_update(plan: Any, wire: dict[str, Any]) -> StoredItem:
 
 
 def _live(table: Table, names: list[str], key: dict[str, Any]) -> StoredItem | None:
-    parts = [DynamoType(key[name]) for name in names if name in key]
-    return table.get_item(*parts) if len(parts) == len(names) else None  # type: ignore[return-value]
+    return stored(table, key) if all(name in key for name in names) else None
 
 
 def _undo(table: Table, names: list[str], key: dict[str, Any], before: StoredItem | None) -> None:

@@ -6,7 +6,7 @@ import importlib
 import sys
 from importlib.metadata import version
 
-from ops.sandbox.aws import backups, history, lifecycle, restore, streams, window
+from ops.sandbox.aws import backups, history, lifecycle, replicas, restore, scaling, settings, streams, window
 from ops.sandbox.aws.application import SandboxApplication
 from ops.sandbox.aws.clock import SandboxTime
 from ops.sandbox.aws.dataplane import DataPlane
@@ -85,7 +85,7 @@ def build(world: World) -> SandboxApplication:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     # moto's size rule is off by 4,600 bytes and quadratic; `limits` has the true one
-    LimitedSizeDict.__setitem__ = dict.__setitem__  # type: ignore[method-assign,assignment]
+    LimitedSizeDict.__setitem__ = dict.__setitem__  # type: ignore[method-assign]
     records = history.History(world)
     records.on_commit.append(streams.recorder(world))
     lifecycle.install(world)
@@ -93,6 +93,9 @@ def build(world: World) -> SandboxApplication:
     window.install(world)
     backups.install(world)
     restore.install(world)
-    return SandboxApplication(
-        world, DomainDispatcherApplication(create_backend_app), DataPlane(world, records)
-    )
+    group = replicas.Replicas(world, records)
+    records.on_commit.append(group.forward)
+    replicas.install(group)
+    settings.install(world, group)
+    scaling.install(world)
+    return SandboxApplication(world, DomainDispatcherApplication(create_backend_app), DataPlane(world, records))

@@ -134,9 +134,7 @@ def query(table: Table, body: Document) -> bytes:
     if start := body.get("ExclusiveStartKey"):
         pages.start_key(table, index, start)
         at = position(start)
-        items = [
-            item for item in items if (position(item.wire) > at if forward else position(item.wire) < at)
-        ]
+        items = [item for item in items if (position(item.wire) > at if forward else position(item.wire) < at)]
     return _answer(table, index, body, items, used)
 
 
@@ -173,9 +171,7 @@ def _answer(table: Table, index: Any | None, body: Document, items: Any, used: l
     if level != "NONE":
         consistent = bool(body.get("ConsistentRead"))
         name = None if index is None else index.name
-        rest["ConsumedCapacity"] = read_of(page.size_bytes, consistent=consistent, index=name).described(
-            table, level
-        )
+        rest["ConsumedCapacity"] = read_of(page.size_bytes, consistent=consistent, index=name).described(table, level)
     if body.get("Select") == "COUNT":
         return orjson.dumps(rest)
     shown = b",".join([_shown(item, paths, index) for item in kept])

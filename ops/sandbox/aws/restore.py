@@ -44,7 +44,7 @@ class Source:
 
 def restore_to_point_in_time(world: World, backend: DynamoDBBackend, body: dict[str, Any]) -> Table:
     """Checks in AWS's order, then the new table."""
-    arn, name = body.get("SourceTableArn"), body.get("SourceTableName")
+    arn, name = body.get("SourceTableArn", ""), body.get("SourceTableName", "")
     when, latest = body.get("RestoreDateTime"), body.get("UseLatestRestorableTime")
     if bool(arn) == bool(name):
         raise validation("Must provide exactly one of: sourceTableArn, sourceTableName")
@@ -98,9 +98,7 @@ def _check_overrides(body: dict[str, Any]) -> None:
             raise validation(f"One or more parameter values were invalid: {name} must not be empty")
     for index in body.get("GlobalSecondaryIndexOverride") or []:
         if "WarmThroughput" in index:
-            raise validation(
-                "One or more parameter values were invalid: WarmThroughput is not allowed on restore"
-            )
+            raise validation("One or more parameter values were invalid: WarmThroughput is not allowed on restore")
 
 
 def _check_target(world: World, backend: DynamoDBBackend, target: str) -> None:
@@ -145,13 +143,11 @@ def _empty_copy(backend: DynamoDBBackend, body: dict[str, Any], source: Table) -
         for name, units in (throughput or source.throughput).items()
         if name in ("ReadCapacityUnits", "WriteCapacityUnits")
     }
-    indexes = _indexes(
-        body.get("GlobalSecondaryIndexOverride"), source.global_indexes, GlobalSecondaryIndex, source
-    )
+    indexes = _indexes(body.get("GlobalSecondaryIndexOverride"), source.global_indexes, GlobalSecondaryIndex, source)
     local = _indexes(body.get("LocalSecondaryIndexOverride"), source.indexes, LocalSecondaryIndex, source)
     used = {one["AttributeName"] for one in source.schema}
     used |= {one["AttributeName"] for index in [*indexes, *local] for one in index.schema}
-    table = Table(
+    table = Table(  # type: ignore[abstract]
         body["TargetTableName"],
         backend.account_id,
         backend.region_name,

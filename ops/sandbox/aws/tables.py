@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import uuid
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType
@@ -38,6 +38,7 @@ class TableState:
     ttl_changed_s: float | None = None
     # replicas: the regions of the group, this one included
     group: set[str] = field(default_factory=set)
+    seeded_s: float | None = None
     # caches of ordered views, valid for one version
     version: int = 0
     views: dict[str | None, tuple[int, Any]] = field(default_factory=dict)
@@ -85,7 +86,7 @@ def stored(table: Table, key: dict[str, Any]) -> StoredItem | None:
     found: Any = table.items.get(DynamoType(key[names[0]]))
     if found is not None and len(names) > 1:
         found = found.get(DynamoType(key[names[1]]))
-    return found
+    return cast("StoredItem | None", found)
 
 
 def place(table: Table, item: StoredItem) -> None:

@@ -30,9 +30,7 @@ Checked = tuple[dict[str, Any], int]
 def checked_value(value: Any, depth: int = 0) -> Checked:
     """The normalised attribute value and its size in bytes; ValidationException as AWS words it."""
     if type(value) is not dict or len(value) != 1:
-        raise validation(
-            "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
-        )
+        raise validation("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
     ((kind, content),) = value.items()
     if kind == "S":
         if type(content) is not str:
@@ -40,9 +38,7 @@ def checked_value(value: Any, depth: int = 0) -> Checked:
         return value, len(content) if content.isascii() else len(content.encode())
     check = _CHECKS.get(kind)
     if check is None:
-        raise validation(
-            "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
-        )
+        raise validation("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
     return check(content, depth)
 
 
@@ -70,13 +66,9 @@ def _check_magnitude(digits: int, adjusted: int) -> None:
     if digits > MAX_DIGITS:
         raise validation("Attempting to store more than 38 significant digits in a Number")
     if adjusted > 125:
-        raise validation(
-            "Number overflow. Attempting to store a number with magnitude larger than supported range"
-        )
+        raise validation("Number overflow. Attempting to store a number with magnitude larger than supported range")
     if adjusted < -130:
-        raise validation(
-            "Number underflow. Attempting to store a number with magnitude smaller than supported range"
-        )
+        raise validation("Number underflow. Attempting to store a number with magnitude smaller than supported range")
 
 
 def normal_binary(content: Any) -> tuple[str, int]:

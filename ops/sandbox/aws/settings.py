@@ -1,0 +1,168 @@
+"""Table settings that moto ignores or gets wrong: class, on-demand maxima, streams, billing mode, indexes, TTL.
+
+docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTable.html and .../API_UpdateTimeToLive.html.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.dynamodb.exceptions import ResourceNotFoundException
+from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.table import Table
+from moto.dynamodb.responses import DynamoHandler, DynamoResult
+
+from ops.sandbox.aws.errors import service_error, validation
+from ops.sandbox.aws.lifecycle import answering_table
+from ops.sandbox.aws.replicas import Replicas
+from ops.sandbox.aws.tables import state_of
+from ops.sandbox.aws.world import World
+
+TTL_INTERVAL_S = 3_600
+TABLE_CLASSES = ("STANDARD", "STANDARD_INFREQUENT_ACCESS")
+
+_INVALID = "One or more parameter values were invalid: "
+Document = dict[str, Any]
+
+
+def remember(world: World, table: Table, body: Document) -> None:
+    """Keep the class and the on-demand maxima of a CreateTable or UpdateTable; -1 removes a maximum."""
+    state = state_of(table)
+    wanted = body.get("TableClass")
+    if wanted is not None and wanted not in TABLE_CLASSES:
+        raise validation(f"1 validation error detected: Value '{wanted}' at 'tableClass' is not a table class")
+    if wanted is not None and wanted != state.table_class:
+        state.table_class, state.class_changed_s = wanted, world.now()
+    if maxima := body.get("OnDemandThroughput"):
+        if table.billing_mode != "PAY_PER_REQUEST":
+            raise validation(f"{_INVALID}OnDemandThroughput can only be set when BillingMode is PAY_PER_REQUEST")
+        merged = (state.on_demand or {}) | maxima
+        state.on_demand = {name: units for name, units in merged.items() if units != -1} or None
+
+
+def check_update(table: Table, body: Document) -> None:
+    """What UpdateTable refuses before it changes anything."""
+    mode = body.get("BillingMode")
+    if mode == "PROVISIONED" and table.billing_mode != mode and not body.get("ProvisionedThroughput"):
+        raise validation(f"{_INVALID}ProvisionedThroughput must be specified when BillingMode is PROVISIONED")
+    if body.get("ProvisionedThroughput") and (mode or table.billing_mode) == "PAY_PER_REQUEST":
+        raise validation(f"{_INVALID}Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when "
+                         "BillingMode is PAY_PER_REQUEST")  # fmt: skip
+    updates = body.get("GlobalSecondaryIndexUpdates") or []
+    if sum("Create" in one or "Delete" in one for one in updates) > 1:
+        raise service_error(
+            "LimitExceededException",
+            "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table",
+        )
+    names = {index.name for index in table.global_indexes}
+    for kind, update in ((kind, one) for entry in updates for kind, one in entry.items()):
+        if kind == "Create" and update["IndexName"] in names:
+            raise validation("Attempting to create an index which already exists")
+        if kind != "Create" and update["IndexName"] not in names:
+            raise ResourceNotFoundException("Requested resource not found")
+
+
+def merged_attributes(table: Table, body: Document) -> None:
+    """AttributeDefinitions of an update name the new index's keys; the table keeps the others it uses."""
+    given = {one["AttributeName"]: one for one in body.get("AttributeDefinitions") or []}
+    if not given:
+        return
+    for update in body.get("GlobalSecondaryIndexUpdates") or []:
+        for key in update.get("Create", {}).get("KeySchema", []):
+            known = {**{one["AttributeName"]: one for one in table.attr}, **given}
+            if key["AttributeName"] not in known:
+                raise validation(f"{_INVALID}Some index key attributes are not defined in AttributeDefinitions")
+    body["AttributeDefinitions"] = [
+        *(one for one in table.attr if one["AttributeName"] not in given),
+        *given.values(),
+    ]
+
+
+def tidy(table: Table, body: Document) -> None:
+    """What follows from an update: zero throughput on demand, no definitions of unused attributes."""
+    if body.get("BillingMode") == "PAY_PER_REQUEST":
+        table.throughput = {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
+        for index in table.global_indexes:
+            index.throughput = {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
+    table.throughput.setdefault("NumberOfDecreasesToday", 0)
+    used = set(table.attribute_keys)
+    table.attr = [one for one in table.attr if one["AttributeName"] in used]
+
+
+def change_stream(table: Table, wanted: Document) -> None:
+    """A stream cannot be enabled twice; enabled again after a stop it has a new ARN."""
+    enabled = bool((table.stream_specification or {}).get("StreamEnabled"))
+    if wanted.get("StreamEnabled") and enabled:
+        raise validation("Table already has an enabled stream: TableName: " + table.name)
+    if not wanted.get("StreamEnabled") and not enabled:
+        raise validation("Table is already without an enabled stream: TableName: " + table.name)
+    if len(state_of(table).group) > 1:
+        raise validation("The stream of a table with replicas cannot be changed")
+    if wanted.get("StreamEnabled"):
+        table.set_stream_specification(dict(wanted))
+    else:
+        table.stream_specification, table.stream_shard = {"StreamEnabled": False}, None
+
+
+def change_ttl(world: World, table: Table, wanted: Document) -> None:
+    """UpdateTimeToLive: one change an hour, and only a real change."""
+    state, enable, name = state_of(table), wanted["Enabled"], wanted["AttributeName"]
+    if state.ttl_changed_s is not None and world.now() - state.ttl_changed_s < TTL_INTERVAL_S:
+        raise validation("Time to live has been modified multiple times within a fixed interval")
+    enabled = table.ttl["TimeToLiveStatus"] == "ENABLED"
+    if enable == enabled:
+        raise validation(f"TimeToLive is already {'enabled' if enabled else 'disabled'}")
+    if enabled and table.ttl.get("AttributeName") != name:
+        raise validation(f"TimeToLive is active on a different AttributeName: current AttributeName is "
+                         f"{table.ttl.get('AttributeName')}")  # fmt: skip
+    state.ttl_changed_s = world.now()
+    table.ttl.clear()
+    table.ttl["TimeToLiveStatus"] = "ENABLED" if enable else "DISABLED"
+    if enable:
+        table.ttl["AttributeName"] = name
+
+
+def install(world: World, replicas: Replicas) -> None:
+    """Wrap CreateTable and UpdateTable; replace streams and TTL."""
+    original_create, original_update = DynamoHandler.create_table, DynamoHandler.update_table
+
+    def create_table(self: DynamoHandler) -> ActionResult:
+        if self.body.get("OnDemandThroughput") and self.body.get("BillingMode") != "PAY_PER_REQUEST":
+            raise validation(f"{_INVALID}OnDemandThroughput can only be set when BillingMode is PAY_PER_REQUEST")
+        original_create(self)
+        table = self.dynamodb_backend.tables[self.body["TableName"]]
+        remember(world, table, self.body)
+        state_of(table).class_changed_s = None
+        return DynamoResult(table.describe())
+
+    def update_table(self: DynamoHandler) -> ActionResult:
+        table = answering_table(world, self.dynamodb_backend, self.body["TableName"])
+        if self.body.get("ReplicaUpdates"):
+            replicas.update(table, self.body)
+            return DynamoResult(table.describe())
+        check_update(table, self.body)
+        merged_attributes(table, self.body)
+        original_update(self)
+        remember(world, table, self.body)
+        tidy(table, self.body)
+        state_of(table).version += 1
+        replicas.follow(table, self.body)
+        return DynamoResult(table.describe())
+
+    def update_ttl(self: DynamoDBBackend, table_name: str, ttl_spec: Document) -> None:
+        table = answering_table(world, self, table_name)
+        change_ttl(world, table, ttl_spec)
+        replicas.follow_ttl(table)
+
+    def describe_ttl(self: DynamoDBBackend, table_name: str) -> Document:
+        return dict(answering_table(world, self, table_name).ttl)
+
+    def update_streams(self: DynamoDBBackend, table: Table, stream_specification: Document) -> None:
+        change_stream(table, stream_specification)
+
+    DynamoHandler.create_table = create_table  # type: ignore[method-assign]
+    DynamoHandler.update_table = update_table  # type: ignore[method-assign]
+    DynamoDBBackend.update_time_to_live = update_ttl  # type: ignore[method-assign]
+    DynamoDBBackend.describe_time_to_live = describe_ttl  # type: ignore[method-assign]
+    DynamoDBBackend.update_table_streams = update_streams  # type: ignore[method-assign]
