@@ -86,7 +86,7 @@ class Stack:
     def _network(self) -> Network:
         config = self._config
         # Local Zones and other zones that must be opted into cannot host RDS or DAX subnets.
-        regular = {"name": "opt-in-status", "values": ["opt-in-not-required"]}
+        regular = aws.GetAvailabilityZonesFilterArgs(name="opt-in-status", values=["opt-in-not-required"])
         zones = aws.get_availability_zones(state="available", filters=[regular]).names
         if len(zones) < config.network_zones:
             raise ConfigError(f"networkZones: {config.region} has {len(zones)} zones")

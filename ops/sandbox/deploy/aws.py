@@ -1,0 +1,40 @@
+"""Clients of the endpoint, made once per service and Region."""
+
+import threading
+from typing import Any
+
+_TIMEOUT_S = 30
+
+
+class Aws:
+    """boto3 clients with dummy credentials: the endpoint is a sandbox, never AWS."""
+
+    def __init__(self, endpoint: str | None, region: str) -> None:
+        self.endpoint = endpoint
+        self.region = region
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._lock = threading.Lock()
+        self._session: Any = None
+
+    def client(self, service: str, region: str | None = None) -> Any:
+        key = (service, region or self.region)
+        with self._lock:
+            if key not in self._clients:
+                self._clients[key] = self._make(*key)
+            return self._clients[key]
+
+    def _make(self, service: str, region: str) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        if self._session is None:
+            self._session = boto3.session.Session(
+                aws_access_key_id="sandbox", aws_secret_access_key="sandbox", region_name=region
+            )
+        config = Config(
+            connect_timeout=_TIMEOUT_S,
+            read_timeout=_TIMEOUT_S,
+            retries={"max_attempts": 1, "mode": "standard"},
+            s3={"addressing_style": "path"},
+        )
+        return self._session.client(service, region_name=region, endpoint_url=self.endpoint, config=config)

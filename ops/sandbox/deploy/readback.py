@@ -1,0 +1,92 @@
+"""Declared against found: every declared setting asked back from the endpoint. A 200 proves nothing."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ops.sandbox.deploy.aws import Aws
+from ops.sandbox.deploy.model import Record, Setting
+from ops.sandbox.deploy.resources import DIFFERENCES, SPECS
+from ops.sandbox.deploy.spec import client_for
+
+ABSENT = "(absent)"
+
+
+def read_back(
+    aws: Aws,
+    records: Iterable[Record],
+    differences: Mapping[tuple[str, str], str] = DIFFERENCES,
+) -> list[Setting]:
+    """One entry per declared setting; `found` is what AWS holds, in the form it was declared in."""
+    return [setting for record in records for setting in _settings(aws, record, differences)]
+
+
+def _settings(aws: Aws, record: Record, differences: Mapping[tuple[str, str], str]) -> Iterator[Setting]:
+    spec = SPECS[record.type]
+    if record.refused:
+        yield from (
+            Setting(record.urn, key, value, ABSENT, record.refused) for key, value in _declared(record)
+        )
+        return
+    found = _found(aws, record)
+    for key, value in _declared(record):
+        note = spec.unread.get(key, "")
+        held = found.get(key, ABSENT)
+        if note or same(value, held):
+            held = value
+        else:
+            note = differences.get((record.type, key), "")
+        yield Setting(record.urn, key, value, held, note)
+
+
+def _declared(record: Record) -> Iterator[tuple[str, Any]]:
+    """Declared settings but for the Region: reading there is its proof. Secrets stay out of the report."""
+    left_out = {"region", *record.secrets}
+    return ((key, value) for key, value in record.inputs.items() if key not in left_out and value is not None)
+
+
+def _found(aws: Aws, record: Record) -> Mapping[str, Any]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    reader = SPECS[record.type].read
+    if reader is None:
+        return {}
+    try:
+        return reader(client_for(aws, record.region), record)
+    except (BotoCoreError, ClientError, KeyError, IndexError, NotImplementedError) as error:
+        return {key: f"(unreadable: {type(error).__name__}: {error})" for key in record.inputs}
+
+
+def same(declared: Any, found: Any) -> bool:
+    """Whether `found` holds what was declared: numbers by value, documents by content, lists as sets,
+    structures member by member; a member declared as nothing asks for nothing."""
+    declared, found = _parsed(declared), _parsed(found)
+    if isinstance(declared, dict) and isinstance(found, dict):
+        return all(same(value, found.get(key)) for key, value in declared.items() if value is not None)
+    if isinstance(declared, list) and isinstance(found, list):
+        return len(declared) == len(found) and _matched(declared, found)
+    if isinstance(declared, bool) or isinstance(found, bool):
+        return declared is found
+    if isinstance(declared, int | float) and isinstance(found, int | float):
+        return declared == found
+    return bool(declared == found)
+
+
+def _matched(declared: list[Any], found: list[Any]) -> bool:
+    left = list(found)
+    for value in declared:
+        at = next((at for at, held in enumerate(left) if same(value, held)), None)
+        if at is None:
+            return False
+        del left[at]
+    return True
+
+
+def _parsed(value: Any) -> Any:
+    """A JSON document by its content; plain text as it is."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value

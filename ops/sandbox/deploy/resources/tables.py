@@ -1,0 +1,340 @@
+"""DynamoDB tables, replicas and their scaling. Terraform's table is not the API's: most is reshaped here."""
+
+from typing import Any
+
+from ops.sandbox.deploy.model import Inputs, Record
+from ops.sandbox.deploy.spec import Client, Document, NotTaken, Spec, fields, plain, tag_map
+
+_WAIT = {"Delay": 1, "MaxAttempts": 60}
+_INDEX_KEYS = ("keySchemas", "projectionType", "nonKeyAttributes", "readCapacity", "writeCapacity", "name")
+
+
+def _throughput(found: Inputs) -> Inputs:
+    units = {"readCapacityUnits": found.get("readCapacity"), "writeCapacityUnits": found.get("writeCapacity")}
+    return {"provisionedThroughput": units} if units["readCapacityUnits"] is not None else {}
+
+
+def _schema(hash_key: str, range_key: str | None) -> list[Inputs]:
+    keys = [(hash_key, "HASH"), (range_key, "RANGE")]
+    return [{"attributeName": name, "keyType": kind} for name, kind in keys if name]
+
+
+def _index(index: Inputs) -> Inputs:
+    unknown = sorted(set(index) - set(_INDEX_KEYS))
+    if unknown:
+        raise ValueError(f"globalSecondaryIndexes: {', '.join(unknown)} is not known to the sandbox")
+    projection = {
+        "projectionType": index["projectionType"],
+        "nonKeyAttributes": index.get("nonKeyAttributes"),
+    }
+    return {
+        "indexName": index["name"],
+        "keySchema": index["keySchemas"],
+        "projection": projection,
+        **_throughput(index),
+    }
+
+
+def _shape(inputs: Inputs) -> Inputs:
+    found = {key: value for key, value in inputs.items() if key not in ("readCapacity", "writeCapacity")}
+    found |= _throughput(inputs)
+    found["keySchema"] = _schema(found.pop("hashKey"), found.pop("rangeKey", None))
+    found["attributeDefinitions"] = [
+        {"attributeName": entry["name"], "attributeType": entry["type"]} for entry in found.pop("attributes")
+    ]
+    indexes = found.pop("globalSecondaryIndexes", None)
+    if indexes:
+        found["globalSecondaryIndexes"] = [_index(index) for index in indexes]
+    found["streamSpecification"] = _stream(inputs)
+    del found["streamEnabled"], found["streamViewType"]
+    found["sSESpecification"] = _encryption(inputs)
+    found.pop("serverSideEncryption", None)
+    return found
+
+
+def _stream(inputs: Inputs) -> Inputs:
+    enabled = inputs.get("streamEnabled", False)
+    return {"streamEnabled": enabled, "streamViewType": inputs.get("streamViewType") if enabled else None}
+
+
+def _encryption(inputs: Inputs) -> Inputs:
+    declared = inputs.get("serverSideEncryption") or {"enabled": False}
+    key = {"sSEType": "KMS", "kMSMasterKeyId": declared["kmsKeyArn"]} if declared.get("kmsKeyArn") else {}
+    return {"enabled": declared["enabled"], **key}
+
+
+def _after(client: Client, inputs: Inputs, _: Document) -> None:
+    dynamodb, name = client("dynamodb"), inputs["name"]
+    dynamodb.get_waiter("table_exists").wait(TableName=name, WaiterConfig=_WAIT)
+    if inputs.get("ttl"):
+        _put_ttl(dynamodb, name, inputs["ttl"])
+    if inputs.get("pointInTimeRecovery"):
+        _put_pitr(dynamodb, name, inputs["pointInTimeRecovery"])
+
+
+def _put_ttl(dynamodb: Any, name: str, ttl: Inputs) -> None:
+    specification = {"AttributeName": ttl["attributeName"], "Enabled": ttl.get("enabled", True)}
+    dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=specification)
+
+
+def _put_pitr(dynamodb: Any, name: str, pitr: Inputs) -> None:
+    specification: Document = {"PointInTimeRecoveryEnabled": pitr["enabled"]}
+    if pitr.get("recoveryPeriodInDays"):
+        specification["RecoveryPeriodInDays"] = int(pitr["recoveryPeriodInDays"])
+    dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=specification)
+
+
+def _update(client: Client, record: Record, new: Inputs, changed: set[str]) -> None:
+    """One UpdateTable call per kind of change, as DynamoDB wants it."""
+    dynamodb, name = client("dynamodb"), record.inputs["name"]
+    if changed & {"readCapacity", "writeCapacity", "billingMode"}:
+        throughput = {"ReadCapacityUnits": new["readCapacity"], "WriteCapacityUnits": new["writeCapacity"]}
+        provisioned = new["billingMode"] == "PROVISIONED"
+        extra = {"ProvisionedThroughput": throughput} if provisioned else {}
+        dynamodb.update_table(TableName=name, BillingMode=new["billingMode"], **extra)
+    if "deletionProtectionEnabled" in changed:
+        dynamodb.update_table(TableName=name, DeletionProtectionEnabled=new["deletionProtectionEnabled"])
+    if "tableClass" in changed:
+        dynamodb.update_table(TableName=name, TableClass=new["tableClass"])
+    if changed & {"streamEnabled", "streamViewType"}:
+        stream = {"StreamEnabled": new["streamEnabled"], "StreamViewType": new["streamViewType"]}
+        dynamodb.update_table(TableName=name, StreamSpecification=stream)
+    if "ttl" in changed:
+        _update_ttl(dynamodb, name, record.inputs.get("ttl"), new.get("ttl"))
+    if "pointInTimeRecovery" in changed:
+        _put_pitr(dynamodb, name, new["pointInTimeRecovery"])
+    if "tags" in changed:
+        tags = [{"Key": key, "Value": value} for key, value in new["tags"].items()]
+        dynamodb.tag_resource(ResourceArn=record.outputs["arn"], Tags=tags)
+
+
+def _update_ttl(dynamodb: Any, name: str, old: Inputs | None, new: Inputs | None) -> None:
+    if old:
+        _put_ttl(dynamodb, name, {**old, "enabled": False})
+    if new:
+        _put_ttl(dynamodb, name, new)
+
+
+def _read(client: Client, record: Record) -> Document:
+    dynamodb, name = client("dynamodb"), record.inputs["name"]
+    table = plain(dynamodb.describe_table(TableName=name)["Table"])
+    found = fields(
+        table,
+        name="TableName",
+        readCapacity="ProvisionedThroughput.ReadCapacityUnits",
+        writeCapacity="ProvisionedThroughput.WriteCapacityUnits",
+        hashKey="KeySchema[?KeyType=='HASH'].AttributeName | [0]",
+        rangeKey="KeySchema[?KeyType=='RANGE'].AttributeName | [0]",
+        attributes="AttributeDefinitions[].{name: AttributeName, type: AttributeType}",
+        streamEnabled="StreamSpecification.StreamEnabled",
+        streamViewType="StreamSpecification.StreamViewType",
+        deletionProtectionEnabled="DeletionProtectionEnabled",
+        globalSecondaryIndexes="GlobalSecondaryIndexes[].{name: IndexName,"
+        " projectionType: Projection.ProjectionType,"
+        " nonKeyAttributes: Projection.NonKeyAttributes,"
+        " readCapacity: ProvisionedThroughput.ReadCapacityUnits,"
+        " writeCapacity: ProvisionedThroughput.WriteCapacityUnits,"
+        " keySchemas: KeySchema[].{attributeName: AttributeName, keyType: KeyType}}",
+    )
+    found["billingMode"] = (table.get("BillingModeSummary") or {}).get("BillingMode", "PROVISIONED")
+    found["tableClass"] = (table.get("TableClassSummary") or {}).get("TableClass", "STANDARD")
+    encryption = table.get("SSEDescription") or {}
+    found["serverSideEncryption"] = {
+        "enabled": encryption.get("Status") == "ENABLED",
+        "kmsKeyArn": encryption.get("KMSMasterKeyArn"),
+    }
+    return {**found, **_read_recovery(dynamodb, name), "tags": _read_tags(dynamodb, table["TableArn"])}
+
+
+def _read_recovery(dynamodb: Any, name: str) -> Document:
+    ttl = plain(dynamodb.describe_time_to_live(TableName=name))["TimeToLiveDescription"]
+    backups = plain(dynamodb.describe_continuous_backups(TableName=name))["ContinuousBackupsDescription"]
+    pitr = backups["PointInTimeRecoveryDescription"]
+    return {
+        "ttl": {
+            "attributeName": ttl.get("AttributeName"),
+            "enabled": ttl["TimeToLiveStatus"] in ("ENABLED", "ENABLING"),
+        },
+        "pointInTimeRecovery": {
+            "enabled": pitr["PointInTimeRecoveryStatus"] == "ENABLED",
+            "recoveryPeriodInDays": pitr.get("RecoveryPeriodInDays"),
+        },
+    }
+
+
+def _read_tags(dynamodb: Any, arn: str) -> dict[str, str]:
+    return tag_map(dynamodb.list_tags_of_resource(ResourceArn=arn)["Tags"])
+
+
+# -- replicas ---------------------------------------------------------------------------------------
+
+
+def _table_of(inputs: Inputs) -> tuple[str, str]:
+    """Home Region and name of the table in `globalTableArn`."""
+    parts = str(inputs["globalTableArn"]).split(":")
+    return parts[3], parts[5].removeprefix("table/")
+
+
+def _replica_shape(inputs: Inputs) -> Inputs:
+    _, name = _table_of(inputs)
+    create = {"regionName": inputs["region"], "tableClassOverride": inputs.get("tableClassOverride")}
+    if inputs.get("kmsKeyArn"):
+        create["kMSMasterKeyId"] = inputs["kmsKeyArn"]
+    known = {"globalTableArn", "kmsKeyArn", "tableClassOverride"}
+    return {
+        "tableName": name,
+        "replicaUpdates": [{"create": create}],
+        **{key: value for key, value in inputs.items() if key not in known},
+    }
+
+
+def _replica_after(client: Client, inputs: Inputs, response: Document) -> Document:
+    """What is regional is set in the replica's own Region: PITR, deletion protection, tags."""
+    _, name = _table_of(inputs)
+    members = response["TableDescription"].get("Replicas") or []
+    if inputs["region"] not in {member["RegionName"] for member in members}:
+        raise NotTaken(f"the answer to UpdateTable names no replica in {inputs['region']}")
+    dynamodb = client("dynamodb")
+    dynamodb.get_waiter("table_exists").wait(TableName=name, WaiterConfig=_WAIT)
+    return _put_regional(dynamodb, name, inputs)
+
+
+def _put_regional(dynamodb: Any, name: str, inputs: Inputs) -> Document:
+    _put_pitr(dynamodb, name, {"enabled": inputs["pointInTimeRecovery"]})
+    dynamodb.update_table(TableName=name, DeletionProtectionEnabled=inputs["deletionProtectionEnabled"])
+    arn = dynamodb.describe_table(TableName=name)["Table"]["TableArn"]
+    tags = [{"Key": key, "Value": value} for key, value in inputs["tags"].items()]
+    dynamodb.tag_resource(ResourceArn=arn, Tags=tags)
+    return {"arn": arn}
+
+
+def _replica_update(client: Client, record: Record, new: Inputs, changed: set[str]) -> None:
+    _put_regional(client("dynamodb"), _table_of(new)[1], new)
+
+
+def _replica_read(client: Client, record: Record) -> Document:
+    home, name = _table_of(record.inputs)
+    dynamodb = client("dynamodb")
+    table = plain(dynamodb.describe_table(TableName=name)["Table"])
+    pitr = _read_recovery(dynamodb, name)["pointInTimeRecovery"]["enabled"]
+    members = {entry["RegionName"] for entry in table.get("Replicas") or []}
+    # A replica names the other members of its group: a plain table of the same name does not.
+    arn = table["TableArn"].replace(f":{record.inputs['region']}:", f":{home}:")
+    return {
+        "globalTableArn": arn if home in members else None,
+        "deletionProtectionEnabled": table.get("DeletionProtectionEnabled"),
+        "pointInTimeRecovery": pitr,
+        "tags": _read_tags(dynamodb, table["TableArn"]),
+    }
+
+
+# -- scaling ----------------------------------------------------------------------------------------
+
+
+def _target_read(client: Client, record: Record) -> Document:
+    inputs = record.inputs
+    targets = plain(
+        client("application-autoscaling").describe_scalable_targets(
+            ServiceNamespace=inputs["serviceNamespace"],
+            ResourceIds=[inputs["resourceId"]],
+            ScalableDimension=inputs["scalableDimension"],
+        )
+    )["ScalableTargets"]
+    return fields(
+        targets[0] if targets else {},
+        serviceNamespace="ServiceNamespace",
+        resourceId="ResourceId",
+        scalableDimension="ScalableDimension",
+        minCapacity="MinCapacity",
+        maxCapacity="MaxCapacity",
+    )
+
+
+def _policy_read(client: Client, record: Record) -> Document:
+    inputs = record.inputs
+    policies = plain(
+        client("application-autoscaling").describe_scaling_policies(
+            ServiceNamespace=inputs["serviceNamespace"],
+            ResourceId=inputs["resourceId"],
+            ScalableDimension=inputs["scalableDimension"],
+        )
+    )["ScalingPolicies"]
+    return fields(
+        next((policy for policy in policies if policy["PolicyName"] == inputs["name"]), {}),
+        name="PolicyName",
+        policyType="PolicyType",
+        serviceNamespace="ServiceNamespace",
+        resourceId="ResourceId",
+        scalableDimension="ScalableDimension",
+        targetTrackingScalingPolicyConfiguration="TargetTrackingScalingPolicyConfiguration.{"
+        "targetValue: TargetValue, scaleInCooldown: ScaleInCooldown, scaleOutCooldown: ScaleOutCooldown,"
+        " predefinedMetricSpecification: {"
+        "predefinedMetricType: PredefinedMetricSpecification.PredefinedMetricType}}",
+    )
+
+
+_SCALED = {
+    "ServiceNamespace": "i.serviceNamespace",
+    "ResourceId": "i.resourceId",
+    "ScalableDimension": "i.scalableDimension",
+}
+
+SPECS = {
+    "aws:dynamodb/table:Table": Spec(
+        "dynamodb",
+        "create_table",
+        rename={"name": "TableName", "sSESpecification": "SSESpecification"},
+        shape=_shape,
+        skip=("ttl", "pointInTimeRecovery"),
+        after=_after,
+        outputs={
+            "arn": "o.TableDescription.TableArn",
+            "streamArn": "o.TableDescription.LatestStreamArn",
+            "streamLabel": "o.TableDescription.LatestStreamLabel",
+        },
+        identity=(
+            "name",
+            "hashKey",
+            "rangeKey",
+            "attributes",
+            "globalSecondaryIndexes",
+            "serverSideEncryption",
+        ),
+        update=_update,
+        delete=("delete_table", {"TableName": "i.name"}),
+        read=_read,
+    ),
+    "aws:dynamodb/tableReplica:TableReplica": Spec(
+        "dynamodb",
+        "update_table",
+        id="join(':', [o.TableDescription.TableName, i.region])",
+        shape=_replica_shape,
+        skip=("pointInTimeRecovery", "deletionProtectionEnabled", "tags"),
+        after=_replica_after,
+        created_in=lambda inputs: _table_of(inputs)[0],
+        identity=("globalTableArn", "kmsKeyArn", "tableClassOverride"),
+        update=_replica_update,
+        read=_replica_read,
+    ),
+    "aws:appautoscaling/target:Target": Spec(
+        "application-autoscaling",
+        "register_scalable_target",
+        id="i.resourceId",
+        outputs={"arn": "o.ScalableTargetARN"},
+        upsert=True,
+        identity=("serviceNamespace", "resourceId", "scalableDimension"),
+        delete=("deregister_scalable_target", _SCALED),
+        read=_target_read,
+        unread={"tags": "moto 5.2 cannot list the tags of a scalable target"},
+    ),
+    "aws:appautoscaling/policy:Policy": Spec(
+        "application-autoscaling",
+        "put_scaling_policy",
+        rename={"name": "PolicyName"},
+        outputs={"arn": "o.PolicyARN"},
+        upsert=True,
+        identity=("name", "serviceNamespace", "resourceId", "scalableDimension"),
+        delete=("delete_scaling_policy", {**_SCALED, "PolicyName": "i.name"}),
+        read=_policy_read,
+    ),
+}
