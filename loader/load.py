@@ -6,7 +6,7 @@ writes, checkpoint and counts belong to the calling thread alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +15,7 @@ from loader import report as counting
 from loader.checkpoint import ArtistRecord, Checkpoint, LoadIdentity
 from loader.errors import ArtistSkipped, CountsDoNotAddUp, Interrupted, LoaderError
 from loader.files import lock, make_folder, replace_file
-from loader.items import Item, key_of
+from loader.items import Item
 from loader.markets import check_markets
 from loader.merge import merge_artist
 from loader.models import Answer, Artist, BadArtist
@@ -28,6 +28,7 @@ from loader.runtime import Runtime
 from loader.sources import TrackSource
 
 Key = tuple[str, str]
+ARTISTS_PER_CHECKPOINT = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +153,7 @@ class _Run:
                 self._end_early(result, waiting)
             if isinstance(result, Fetched):
                 waiting.append(result)
-            full = sum(len(fetched.merged.writes) for fetched in waiting) >= self._request.batch_items
-            if waiting and (full or result is None):
+            if waiting and (result is None or self._is_full(waiting)):
                 self._write(waiting)
                 waiting = []
                 if on_progress is not None:
@@ -161,6 +161,14 @@ class _Run:
         self._write(waiting)
         if on_progress is not None:
             on_progress(len(done), len(self._artists))
+
+    def _is_full(self, waiting: Sequence[Fetched]) -> bool:
+        items = sum(len(fetched.merged.writes) for fetched in waiting)
+        return items >= self._request.batch_items or len(waiting) >= ARTISTS_PER_CHECKPOINT
+
+    def _records(self) -> list[ArtistRecord]:
+        """The artists of this request that are checked off; one that has left the table since counts no more."""
+        return [record for name, record in self._checkpoint.records.items() if name in self._artists]
 
     def prove_and_prune(self, pruner: Pruner | None) -> None:
         """Read every item back; then, if asked, remove what complete answers no longer name.
@@ -170,7 +178,7 @@ class _Run:
         marker = self._request.folder / "pruned"
         if marker.exists():
             return
-        records = list(self._checkpoint.records.values())
+        records = self._records()
         if self._request.read_back:
             self._differing = read_back(records, self._sink.existing, self._runtime, self._request.workers)
         if self._request.prune and not self._differing:
@@ -180,7 +188,7 @@ class _Run:
 
     def report(self, ended: LoaderError | None) -> LoadReport:
         """The counts of everything in the checkpoint, and the dead-letter file."""
-        records = list(self._checkpoint.records.values())
+        records = self._records()
         finished = len(records) == len(self._artists)
         markets = counting.count_markets(records, len(self._artists), self._markets, finished=finished)
         return LoadReport(
