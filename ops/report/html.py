@@ -64,7 +64,7 @@ def _context(report: DrillReport, show_keys: bool) -> dict[str, Any]:
         "proofs": [
             ("Table, controls planted", report.control_proof),
             ("Table, controls taken back", report.proof),
-            *((f"Index {one.expected.info.where}", one) for one in report.index_proof),
+            *((f"Index {one.found.info.where}", one) for one in report.index_proof),
         ],
         "settings": _settings(report),
         "show_keys": show_keys,

@@ -10,6 +10,8 @@ from ops.model.drill import CountSample, Mark
 
 #: The plot area leaves a little room on both sides for marks that sit on the edge.
 LEFT, RIGHT = 1.0, 99.0
+#: The scale goes on past its last value, so that a line there does not run through the figures.
+HEADROOM = 1.09
 ROW_HEIGHT = 40
 AXIS_HEIGHT = 44
 COUNT_HEIGHT = 210
@@ -101,7 +103,7 @@ def duration(seconds: float) -> str:
 def phase_plot(marks: Sequence[Mark], target_s: float | None) -> PhasePlot:
     """Bars from each mark to the next, on a scale that holds the last mark and the target."""
     last = max((mark.offset_s for mark in marks), default=0.0)
-    end = max(last, target_s or 0.0, 1.0)
+    end = max(last, target_s or 0.0, 1.0) * HEADROOM
     bars = []
     for row, (earlier, later) in enumerate(pairwise(marks)):
         start, stop = _x(earlier.offset_s, 0, end), _x(later.offset_s, 0, end)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ops.model.drill import CountSample, DrillReport, Mark
-from ops.report.plots import count_plot, duration, phase_plot
+from ops.report.plots import HEADROOM, count_plot, duration, phase_plot
 
 
 @pytest.mark.parametrize(
@@ -25,13 +25,13 @@ def test_bars_follow_each_other_in_proportion_and_inside(report: DrillReport) ->
     for bar in plot.bars:
         assert bar.x >= 1
         assert bar.x + bar.width <= 99.5
-    assert plot.bars[2].width == pytest.approx(98 * (398.1 - 96.4) / 900, abs=0.05)
-    assert plot.target_x == 99
+    assert plot.bars[2].width == pytest.approx(98 * (398.1 - 96.4) / (900 * HEADROOM), abs=0.05)
+    assert plot.target_x == pytest.approx(1 + 98 / HEADROOM, abs=0.05)
     assert [bar.people for bar in plot.bars] == [False, True] + [False] * 6
 
 
 def test_a_target_longer_than_the_drill_keeps_the_scale(report: DrillReport) -> None:
-    assert phase_plot(report.marks, 60).target_x == pytest.approx(1 + 98 * 60 / 472.1, abs=0.05)
+    assert phase_plot(report.marks, 60).target_x == pytest.approx(1 + 98 * 60 / (472.1 * HEADROOM), abs=0.05)
     assert phase_plot(report.marks, None).target_x is None
 
 
