@@ -40,7 +40,7 @@ class Admin:
         try:
             given = json.loads(body) if body.strip() else {}
             if not isinstance(given, dict):
-                raise ValueError("the body must be a JSON object")
+                raise TypeError("the body must be a JSON object")
             given |= {name: values[-1] for name, values in parse_qs(query).items()}
             with self._world.lock:
                 return 200, route(given)

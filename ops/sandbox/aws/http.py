@@ -35,7 +35,7 @@ class KeepAliveHandler(MotoRequestHandler):
         except ConnectionError:  # a fault has closed the connection
             self.close_connection = True
             return
-        except Exception:  # the boundary of the process: any error becomes a logged 500, never a hang
+        except Exception:  # noqa: BLE001 - the boundary of the process: any error becomes a logged 500, never a hang
             self.server.log("error", f"Error on {self.requestline}:\n{traceback.format_exc()}")
             status, headers, answer = "500 Internal Server Error", [], b"the sandbox failed; see aws.log"
         self._send(status, headers, answer)

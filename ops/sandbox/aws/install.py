@@ -6,7 +6,23 @@ import importlib
 import sys
 from importlib.metadata import version
 
-from ops.sandbox.aws import backups, history, lifecycle, replicas, restore, scaling, settings, streams, window
+from ops.sandbox.aws import (
+    backups,
+    dax,
+    exports,
+    history,
+    imports,
+    lifecycle,
+    rds,
+    replicas,
+    restore,
+    scaling,
+    settings,
+    streams,
+    updates,
+    vault,
+    window,
+)
 from ops.sandbox.aws.application import SandboxApplication
 from ops.sandbox.aws.clock import SandboxTime
 from ops.sandbox.aws.dataplane import DataPlane
@@ -98,4 +114,10 @@ def build(world: World) -> SandboxApplication:
     replicas.install(group)
     settings.install(world, group)
     scaling.install(world)
+    exports.install(world)
+    imports.install(world, records)
+    updates.install(world)
+    rds.install(world)
+    dax.install()
+    vault.install(world)
     return SandboxApplication(world, DomainDispatcherApplication(create_backend_app), DataPlane(world, records))

@@ -1,8 +1,9 @@
 """Global tables, version 2019.11.21, with eventual consistency made immediate.
 
-docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html: the replica is a table of its own
-in its Region; items, indexes, TTL and capacity follow, tags, point-in-time recovery, deletion protection and policy do
-not. .../APIReference/API_ReplicationGroupUpdate.html: a provisioned table needs write scaling on itself and every GSI.
+docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html: the replica is a table of
+its own in its Region; items, indexes, TTL and capacity follow; tags, point-in-time recovery, deletion protection
+and policy do not. .../APIReference/API_ReplicationGroupUpdate.html: a provisioned table needs write scaling on itself
+and every GSI.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Application Auto Scaling for DynamoDB: what it validates. It never scales by load here.
 
-docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html and .../API_PutScalingPolicy.html;
-raising MinCapacity above the present capacity lifts it within seconds.
+docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html and
+.../API_PutScalingPolicy.html; raising MinCapacity above the present capacity lifts it within seconds.
 """
 
 from __future__ import annotations
@@ -79,6 +79,7 @@ def lift(holder: Any, dimension: str, minimum: int) -> None:
 def install(world: World) -> None:
     """Validate what moto stores unread."""
     register = ApplicationAutoscalingBackend.register_scalable_target
+    deregister = ApplicationAutoscalingBackend.deregister_scalable_target
     put_policy = ApplicationAutoscalingBackend.put_scaling_policy
 
     def register_scalable_target(
@@ -114,6 +115,19 @@ def install(world: World) -> None:
             self, policy_name, service_namespace, resource_id, scalable_dimension, policy_body, policy_type
         )
 
+    def deregister_scalable_target(
+        self: ApplicationAutoscalingBackend, namespace: str, r_id: str, dimension: str
+    ) -> None:
+        deregister(self, namespace, r_id, dimension)
+        for policy in list(self.policies.values()):  # a target takes its policies along
+            if (policy.service_namespace, policy.resource_id, policy.scalable_dimension) == (
+                namespace,
+                r_id,
+                dimension,
+            ):
+                self.delete_scaling_policy(policy.policy_name, namespace, r_id, dimension)
+
+    ApplicationAutoscalingBackend.deregister_scalable_target = deregister_scalable_target  # type: ignore[method-assign]
     ApplicationAutoscalingBackend.register_scalable_target = register_scalable_target  # type: ignore[method-assign]
     ApplicationAutoscalingBackend.put_scaling_policy = put_scaling_policy  # type: ignore[method-assign]
 

@@ -130,6 +130,9 @@ def install(world: World, replicas: Replicas) -> None:
     def create_table(self: DynamoHandler) -> ActionResult:
         if self.body.get("OnDemandThroughput") and self.body.get("BillingMode") != "PAY_PER_REQUEST":
             raise validation(f"{_INVALID}OnDemandThroughput can only be set when BillingMode is PAY_PER_REQUEST")
+        for index in self.body.get("GlobalSecondaryIndexes") or []:
+            if self.body.get("BillingMode") != "PAY_PER_REQUEST" and not index.get("ProvisionedThroughput"):
+                raise validation(f"{_INVALID}ProvisionedThroughput must be specified for index: {index['IndexName']}")
         original_create(self)
         table = self.dynamodb_backend.tables[self.body["TableName"]]
         remember(world, table, self.body)

@@ -1,0 +1,47 @@
+"""Capacity of the writes that moto still answers: UpdateItem, and puts and deletes with parameters of the old API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import moto.dynamodb.responses
+from moto.core.responses import ActionResult
+from moto.dynamodb.responses import DynamoHandler
+
+from ops.sandbox.aws.capacity import level_of, write_of
+from ops.sandbox.aws.items import StoredItem
+from ops.sandbox.aws.lifecycle import answering_table
+from ops.sandbox.aws.tables import stored
+from ops.sandbox.aws.world import World
+
+MAX_TRANSACTION_ITEMS = 100
+
+
+def install(world: World) -> None:
+    """Replace moto's constants by size arithmetic, and its transaction limit of 25."""
+    moto.dynamodb.responses.TRANSACTION_MAX_ITEMS = MAX_TRANSACTION_ITEMS
+    for name in ("update_item", "put_item", "delete_item"):
+        _measure(world, name)
+
+
+def _measure(world: World, name: str) -> None:
+    original = getattr(DynamoHandler, name)
+
+    def measured(self: DynamoHandler) -> ActionResult:
+        level, body = level_of(self.body), self.body
+        table = answering_table(world, self.dynamodb_backend, body["TableName"])
+        key = {one: (body.get("Key") or body.get("Item") or {}).get(one) for one in table.table_key_attrs}
+
+        def now() -> StoredItem | None:
+            return stored(table, key) if all(key.values()) else None
+
+        before = now()
+        result: ActionResult = original(self)
+        answer: Any = result.result
+        answer.pop("ConsumedCapacity", None)
+        answer.pop("ConsumedCapacityUnits", None)
+        if level != "NONE":
+            answer["ConsumedCapacity"] = write_of(table, before, now()).described(table, level)
+        return result
+
+    setattr(DynamoHandler, name, measured)
