@@ -192,6 +192,9 @@ def _state(described: dict[str, Any]) -> str:
     for index in described.get("GlobalSecondaryIndexes", ()):
         if index.get("IndexStatus", "ACTIVE") != "ACTIVE" or index.get("Backfilling"):
             return f"waiting for index {index['IndexName']}"
+    for replica in described.get("Replicas", ()):
+        if replica.get("ReplicaStatus") in ("CREATING", "UPDATING"):
+            return f"waiting for the replica in {replica['RegionName']}"
     return "ACTIVE"
 
 
