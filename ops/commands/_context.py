@@ -19,7 +19,7 @@ from ops.clock import Clock, SystemClock, rfc3339
 from ops.commands._voice import Voice
 from ops.config import Settings
 from ops.errors import ConfirmationMissing, OpsError, WrongAccount
-from ops.runs import Run, open_run, resume_run
+from ops.runs import Run, open_run, replace_file, resume_run
 
 if TYPE_CHECKING:
     from ops.aws import Aws, CallObserver
@@ -144,6 +144,7 @@ class App:
     def finish(self, outcome: Outcome) -> None:
         """Print the answer and leave with the documented exit code."""
         code = exit_code_of(outcome.errors)
+        self._keep(outcome, code)
         if self.output == "text":
             emit([*outcome.lines])
             for error in outcome.errors:
@@ -154,6 +155,18 @@ class App:
             emit_document(self, outcome, code)
         if code:
             raise typer.Exit(code)
+
+    def _keep(self, outcome: Outcome, code: int) -> None:
+        """The document of a run stays in its folder: `ops status` and `ops list` read it there."""
+        folder = self.settings.runs_folder / (outcome.run or "")
+        if outcome.run is None or not folder.is_dir():
+            return
+        from ops.report.json import dumps
+
+        try:
+            replace_file(folder / "result.json", dumps(envelope(self, outcome, code)))
+        except OSError as error:
+            self.voice.warn("OPS-W104", f"the result could not be kept in {folder}: {error}")
 
 
 @dataclass(slots=True)
