@@ -26,7 +26,9 @@ class Spec:
     `identity` lists inputs whose change makes another resource; `update` None means any change does;
     `upsert` sends the create operation again. `read` returns what AWS holds, keyed like the inputs.
     `unread` names inputs that AWS does not answer with, and why. `after` makes the follow-up calls of a
-    creation and may add outputs; `lacking` are error codes by which the endpoint says it has no such thing; `autoname` is the input that gets a generated name when it has none.
+    creation and may add outputs; `lacking` are error codes by which the endpoint says it has no such thing;
+    `autoname` is the input that gets a generated name when it has none; `created_in` is the Region that
+    takes the creation, when it is not the resource's own.
     """
 
     service: str
