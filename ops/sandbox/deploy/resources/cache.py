@@ -5,6 +5,8 @@ from typing import Any
 from ops.sandbox.deploy.model import Inputs, Record
 from ops.sandbox.deploy.spec import Client, Document, Spec, fields, plain, tag_map
 
+_DESCRIPTIONS = 20
+
 
 def _parameters_after(client: Client, inputs: Inputs, _: Document) -> None:
     values = [
@@ -51,8 +53,13 @@ def _cluster_shape(inputs: Inputs) -> Inputs:
 
 
 def _cluster_outputs(client: Client, inputs: Inputs, response: Document) -> Document:
-    clusters = plain(client("dax").describe_clusters(ClusterNames=[inputs["clusterName"]]))
-    cluster = clusters["Clusters"][0]
+    """The address is there once the cluster is available; the emulator counts descriptions until then."""
+    cluster: Document = {}
+    for _ in range(_DESCRIPTIONS):
+        clusters = plain(client("dax").describe_clusters(ClusterNames=[inputs["clusterName"]]))
+        cluster = clusters["Clusters"][0]
+        if cluster["Status"] == "available":
+            break
     endpoint: dict[str, Any] = cluster.get("ClusterDiscoveryEndpoint") or {}
     return {
         "arn": cluster["ClusterArn"],
