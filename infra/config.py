@@ -94,17 +94,11 @@ class StackConfig:
         """The configuration of the running Pulumi program."""
         project, stack = pulumi.get_project(), pulumi.get_stack()
         known = pulumi.runtime.config.CONFIG.get() or pulumi.runtime.config.get_config_env()
-        values = {
-            key.removeprefix(f"{project}:"): text
-            for key, text in known.items()
-            if key.startswith(f"{project}:")
-        }
+        values = {key.removeprefix(f"{project}:"): text for key, text in known.items() if key.startswith(f"{project}:")}
         return cls.from_values(project, stack, pulumi.Config("aws").get("region"), values)
 
     @classmethod
-    def from_values(
-        cls, project: str, stack: str, region: str | None, values: Mapping[str, str]
-    ) -> "StackConfig":
+    def from_values(cls, project: str, stack: str, region: str | None, values: Mapping[str, str]) -> "StackConfig":
         """The configuration in `values` (text by key); ConfigError names the key that is refused."""
         if not region:
             raise ConfigError("aws:region: missing; set it with: pulumi config set aws:region us-east-1")
@@ -242,9 +236,7 @@ def _check_network(config: StackConfig) -> None:
 def _check_retention(config: StackConfig) -> None:
     longest = max(table.pitr_days for table in config.tables)
     if config.export_retention_days <= longest:
-        raise ConfigError(
-            f"exportRetentionDays: {config.export_retention_days} is not above pitrDays ({longest})"
-        )
+        raise ConfigError(f"exportRetentionDays: {config.export_retention_days} is not above pitrDays ({longest})")
     if not config.export_prefix:
         raise ConfigError("exportPrefix: must not be empty")
     cold = config.backup.cold_storage_days

@@ -50,9 +50,7 @@ class Key:
         low = self.low if self.low is not None else number
         high = self.high if self.high is not None else number
         if not low <= number <= high:
-            bounds = (
-                f"between {self.low} and {self.high}" if self.high is not None else f"at least {self.low}"
-            )
+            bounds = f"between {self.low} and {self.high}" if self.high is not None else f"at least {self.low}"
             raise ConfigError(f"{name}: {number} is not {bounds}")
         return number
 
@@ -112,27 +110,17 @@ TABLE = {
         "empty means top_tracks alone.",
     ),
     "billingMode": _text("PROVISIONED", "Capacity mode of the tables.", "PROVISIONED", "PAY_PER_REQUEST"),
-    "readCapacity": _number(
-        schema.READ_CAPACITY, "Read capacity of a table and of each index; the scaling floor."
-    ),
-    "writeCapacity": _number(
-        schema.WRITE_CAPACITY, "Write capacity of a table and of each index; the scaling floor."
-    ),
+    "readCapacity": _number(schema.READ_CAPACITY, "Read capacity of a table and of each index; the scaling floor."),
+    "writeCapacity": _number(schema.WRITE_CAPACITY, "Write capacity of a table and of each index; the scaling floor."),
     "maximumReadCapacity": _number(schema.MAXIMUM_CAPACITY, "Ceiling of read scaling, table and index each."),
-    "maximumWriteCapacity": _number(
-        schema.MAXIMUM_CAPACITY, "Ceiling of write scaling, table and index each."
-    ),
+    "maximumWriteCapacity": _number(schema.MAXIMUM_CAPACITY, "Ceiling of write scaling, table and index each."),
     "scaleInCooldownSeconds": _number(schema.SCALE_IN_COOLDOWN_S, "Pause after scaling in.", 0, 3600),
     "scaleOutCooldownSeconds": _number(schema.SCALE_OUT_COOLDOWN_S, "Pause after scaling out.", 0, 3600),
     "tableClass": _text("STANDARD", "Storage class of the tables.", "STANDARD", "STANDARD_INFREQUENT_ACCESS"),
     "pitrDays": _number(schema.PITR_DAYS, "Days of point-in-time recovery.", 1, 35),
     "ttlAttribute": _text(schema.TTL_ATTRIBUTE, "Time-to-live attribute of top_tracks; - turns it off."),
-    "tableKmsKeyArn": _text(
-        "", "Customer KMS key of the tables; empty means the AWS managed key. Not with replicas."
-    ),
-    "deletionProtection": _flag(
-        True, "Deletion protection of tables, replicas and database; false in sandbox only."
-    ),
+    "tableKmsKeyArn": _text("", "Customer KMS key of the tables; empty means the AWS managed key. Not with replicas."),
+    "deletionProtection": _flag(True, "Deletion protection of tables, replicas and database; false in sandbox only."),
     "rtoSeconds": _number(3600, "Recovery time objective of the tables."),
     "rpoSeconds": _number(300, "Recovery point objective of the tables."),
     "maximumLostItems": _number(0, "Items a recovery may lose.", 0),
@@ -156,17 +144,13 @@ CACHE = {
     "cacheNodeType": _text("dax.t3.small", "Node type of the DAX cluster."),
     "cacheNodes": _number(1, "Nodes of the DAX cluster: 1, or 3 and more to survive the loss of one.", 1, 11),
     "cacheRecordTtlMilliseconds": _number(300_000, "How long DAX keeps an item.", 0),
-    "cacheQueryTtlMilliseconds": _number(
-        300_000, "How long DAX keeps a query result; 0 turns the query cache off.", 0
-    ),
+    "cacheQueryTtlMilliseconds": _number(300_000, "How long DAX keeps a query result; 0 turns the query cache off.", 0),
 }
 
 NETWORK = {
     "networkCidr": _text("10.20.0.0/16", "Address range of the VPC, /16 to /22."),
     "networkZones": _number(2, "Availability zones with a private subnet.", 2, 4),
-    "interfaceEndpoints": _names(
-        "AWS services reached through interface endpoints, e.g. ssm, secretsmanager, kms."
-    ),
+    "interfaceEndpoints": _names("AWS services reached through interface endpoints, e.g. ssm, secretsmanager, kms."),
 }
 
 STORAGE = {
@@ -178,9 +162,7 @@ STORAGE = {
 BACKUP = {
     "backupSchedule": _text("cron(0 5 * * ? *)", "When AWS Backup runs, in UTC."),
     "backupRetentionDays": _number(35, "Days a recovery point is kept.", 1, 36500),
-    "backupColdStorageDays": _number(
-        0, "Days before a recovery point moves to cold storage; 0 means never.", 0
-    ),
+    "backupColdStorageDays": _number(0, "Days before a recovery point moves to cold storage; 0 means never.", 0),
     "backupCopyRegion": _text("", "Region that receives a copy of every recovery point; empty means none."),
 }
 
@@ -191,9 +173,7 @@ OBSERVABILITY = {
 
 SOURCE = {
     "sourceApiUrl": _text("https://api.spotify.com/v1", "Address of the track API."),
-    "sourceAccountsUrl": _text(
-        "https://accounts.spotify.com", "Address that issues tokens for the track API."
-    ),
+    "sourceAccountsUrl": _text("https://accounts.spotify.com", "Address that issues tokens for the track API."),
 }
 
 KEYS: Mapping[str, Key] = {

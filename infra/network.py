@@ -44,9 +44,7 @@ class Network(pulumi.ComponentResource):
         aws.ec2.DefaultSecurityGroup(
             f"{name}-default", vpc_id=self.vpc_id, tags=self._tags("default-closed"), opts=child(self)
         )
-        routes = aws.ec2.RouteTable(
-            f"{name}-private", vpc_id=self.vpc_id, tags=self._tags("private"), opts=child(self)
-        )
+        routes = aws.ec2.RouteTable(f"{name}-private", vpc_id=self.vpc_id, tags=self._tags("private"), opts=child(self))
         self.subnet_ids = self._subnets(name, routes)
         self._gateway_endpoints(name, routes)
         if args.interface_endpoints:

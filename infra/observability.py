@@ -40,9 +40,7 @@ class Observability(pulumi.ComponentResource):
 
     topic: aws.sns.Topic
 
-    def __init__(
-        self, name: str, args: ObservabilityArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    def __init__(self, name: str, args: ObservabilityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(component_type("Observability"), name, None, opts)
         self._args = args
         self.topic = aws.sns.Topic(name, name=f"{args.prefix}-alarms", tags=args.tags, opts=child(self))

@@ -12,9 +12,7 @@ def component_type(name: str) -> str:
     return f"{TYPE_PREFIX}:{name}"
 
 
-def child(
-    parent: pulumi.Resource, depends_on: Sequence[pulumi.Resource] | None = None
-) -> pulumi.ResourceOptions:
+def child(parent: pulumi.Resource, depends_on: Sequence[pulumi.Resource] | None = None) -> pulumi.ResourceOptions:
     """Options of a part that may be replaced freely."""
     return pulumi.ResourceOptions(parent=parent, depends_on=depends_on)
 

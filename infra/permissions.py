@@ -76,9 +76,7 @@ class Scope:
         return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
 
 
-def _allow(
-    sid: str, actions: Sequence[str], resources: Sequence[str], **condition: Mapping[str, Any]
-) -> Statement:
+def _allow(sid: str, actions: Sequence[str], resources: Sequence[str], **condition: Mapping[str, Any]) -> Statement:
     statement: Statement = {
         "Sid": sid,
         "Effect": "Allow",
@@ -220,14 +218,10 @@ def import_(scope: Scope) -> list[Statement]:
     bucket = f"arn:aws:s3:::{scope.bucket}"
     logs = scope.regional("logs", "log-group:/aws-dynamodb/imports")
     return [
-        _allow(
-            "Create", ("dynamodb:ImportTable", "dynamodb:DescribeTable", "dynamodb:Scan"), scope.target_arns()
-        ),
+        _allow("Create", ("dynamodb:ImportTable", "dynamodb:DescribeTable", "dynamodb:Scan"), scope.target_arns()),
         _allow("Describe", ("dynamodb:DescribeImport",), scope.target_arns("/import/*")),
         _allow("Lists", ("dynamodb:ListImports",), ["*"]),
-        _allow(
-            "Objects", ("s3:GetObject",), [f"{bucket}/*"], StringEquals={"aws:ResourceAccount": scope.account}
-        ),
+        _allow("Objects", ("s3:GetObject",), [f"{bucket}/*"], StringEquals={"aws:ResourceAccount": scope.account}),
         _allow("Bucket", ("s3:ListBucket",), [bucket], StringEquals={"aws:ResourceAccount": scope.account}),
         _allow(
             "Key",
@@ -260,9 +254,7 @@ def restore(scope: Scope) -> list[Statement]:
 def settings(scope: Scope) -> list[Statement]:
     scaling = [scope.regional("application-autoscaling", "scalable-target/*")]
     namespace = {"application-autoscaling:service-namespace": "dynamodb"}
-    alarms = [
-        scope.regional("cloudwatch", f"alarm:{name}-*") for name in (*scope.tables, DRILL_PREFIX.rstrip("-"))
-    ]
+    alarms = [scope.regional("cloudwatch", f"alarm:{name}-*") for name in (*scope.tables, DRILL_PREFIX.rstrip("-"))]
     lists = (
         "application-autoscaling:DescribeScalableTargets",
         "application-autoscaling:DescribeScalingPolicies",

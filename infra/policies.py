@@ -81,11 +81,7 @@ def _time_travel(resources: Sequence[Resource]) -> Found:
 
 def _kept(resources: Sequence[Resource]) -> Found:
     for resource in of_type(resources, *DATA_TYPES):
-        missing = [
-            name
-            for name, flag in (("protect", resource.protect), ("retain", resource.retain))
-            if flag is False
-        ]
+        missing = [name for name, flag in (("protect", resource.protect), ("retain", resource.retain)) if flag is False]
         if missing:
             yield resource.name, f"holds data and lacks {' and '.join(missing)}"
 
@@ -262,9 +258,7 @@ def _regions(resources: Sequence[Resource]) -> Found:
 
 def _covered(resources: Sequence[Resource]) -> Found:
     selected = {
-        str(arn)
-        for selection in of_type(resources, SELECTION)
-        for arn in selection.properties.get("resources") or []
+        str(arn) for selection in of_type(resources, SELECTION) for arn in selection.properties.get("resources") or []
     }
     for resource in of_type(resources, TABLE, DATABASE):
         if str(resource.properties.get("arn")) not in selected:
@@ -291,9 +285,7 @@ def _pointers(resources: Sequence[Resource]) -> Found:
 
 
 RULES = (
-    Rule(
-        "time-travel", f"every table keeps {MINIMUM_PITR_DAYS} days of point-in-time recovery", _time_travel
-    ),
+    Rule("time-travel", f"every table keeps {MINIMUM_PITR_DAYS} days of point-in-time recovery", _time_travel),
     Rule("kept", "what holds data is protected and retained", _kept),
     Rule("guarded", "tables, replicas and databases have deletion protection", _guarded),
     Rule("scaled", "every provisioned table and index scales reads and writes in every Region", _scaled),

@@ -52,8 +52,7 @@ class Stack:
             "environmentParameter": parameter_path(self._config.project, self._config.stack),
             "exportBucket": self.storage.bucket.bucket,
             "tables": {
-                table.logical: built.table.name
-                for table, built in zip(self._config.tables, self.tables, strict=True)
+                table.logical: built.table.name for table, built in zip(self._config.tables, self.tables, strict=True)
             },
         }
 

@@ -54,9 +54,7 @@ class Storage(pulumi.ComponentResource):
             tags=self._args.tags,
             opts=keeps_data(self),
         )
-        aws.kms.Alias(
-            self._name, name=f"alias/{self._args.prefix}", target_key_id=key.key_id, opts=child(self)
-        )
+        aws.kms.Alias(self._name, name=f"alias/{self._args.prefix}", target_key_id=key.key_id, opts=child(self))
         return key
 
     def _versioned(self) -> None:

@@ -128,9 +128,7 @@ class Table(pulumi.ComponentResource):
         """Targets and policies of the table and of each index, in the home Region or in a replica's."""
         return [self._scaled(rule, region, after) for rule in scaling_rules(self._args.settings)]
 
-    def _scaled(
-        self, rule: ScalingRule, region: str | None, after: pulumi.Resource
-    ) -> aws.appautoscaling.Policy:
+    def _scaled(self, rule: ScalingRule, region: str | None, after: pulumi.Resource) -> aws.appautoscaling.Policy:
         scope = rule.index or "table"
         name = "-".join(filter(None, (self._name, region, scope, rule.dimension)))
         path = f"/index/{rule.index}" if rule.index else ""
@@ -154,9 +152,7 @@ class Table(pulumi.ComponentResource):
             resource_id=target.resource_id,
             scalable_dimension=target.scalable_dimension,
             target_tracking_scaling_policy_configuration={
-                "predefined_metric_specification": {
-                    "predefined_metric_type": f"DynamoDB{units}CapacityUtilization"
-                },
+                "predefined_metric_specification": {"predefined_metric_type": f"DynamoDB{units}CapacityUtilization"},
                 "target_value": float(rule.target_percent),
                 "scale_in_cooldown": rule.scale_in_cooldown_s,
                 "scale_out_cooldown": rule.scale_out_cooldown_s,

@@ -84,9 +84,7 @@ def _table(logical: str, members: Any, defaults: Mapping[str, Any]) -> TableSett
     builtin = logical == schema.TABLE
     physical = members.get("physical", defaults["tableName"] if builtin else logical)
     if not _PHYSICAL_NAME.fullmatch(str(physical)):
-        raise ConfigError(
-            f"{where}.physical: {physical!r} is not a table name (3 to 255 of a-z A-Z 0-9 _ . -)"
-        )
+        raise ConfigError(f"{where}.physical: {physical!r} is not a table name (3 to 255 of a-z A-Z 0-9 _ . -)")
     return TableSettings(
         schema=_schema(where, logical, members, defaults),
         physical=physical,
@@ -117,15 +115,9 @@ def _schema(where: str, logical: str, members: Mapping[str, Any], defaults: Mapp
     ttl = members.get("ttlAttribute", defaults["ttlAttribute"] if builtin else NO_TTL)
     found = TableSchema(
         logical=logical,
-        partition_key=builtin.partition_key
-        if builtin
-        else _key(where, "partitionKey", members["partitionKey"]),
+        partition_key=builtin.partition_key if builtin else _key(where, "partitionKey", members["partitionKey"]),
         sort_key=builtin.sort_key if builtin else _optional_key(where, "sortKey", members),
-        indexes=_indexes(where, members["indexes"])
-        if "indexes" in members
-        else builtin.indexes
-        if builtin
-        else (),
+        indexes=_indexes(where, members["indexes"]) if "indexes" in members else builtin.indexes if builtin else (),
         ttl_attribute=None if ttl in (NO_TTL, "") else str(ttl),
     )
     try:

@@ -96,9 +96,7 @@ class Vault(pulumi.ComponentResource):
             opts=child(self),
         )
         for at, policy in enumerate(_MANAGED_POLICIES):
-            aws.iam.RolePolicyAttachment(
-                f"{name}-service-{at}", role=role.name, policy_arn=policy, opts=child(self)
-            )
+            aws.iam.RolePolicyAttachment(f"{name}-service-{at}", role=role.name, policy_arn=policy, opts=child(self))
         return role
 
 

@@ -19,8 +19,7 @@ def stack_policy(rule: Rule) -> pulumi_policy.StackValidationPolicy:
     def validate(stack: pulumi_policy.StackValidationArgs, report: Report) -> None:
         urns = {found.name: found.urn for found in stack.resources}
         resources = [
-            Resource(found.resource_type, found.name, found.props, found.opts.protect)
-            for found in stack.resources
+            Resource(found.resource_type, found.name, found.props, found.opts.protect) for found in stack.resources
         ]
         for name, reason in rule.check(resources):
             report(f"{name} {reason}", urns.get(name))

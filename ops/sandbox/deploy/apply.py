@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ops.errors import BadArgument, OpsError, SandboxBroken
 from ops.sandbox.deploy import state as states
@@ -84,38 +84,17 @@ def _check_belongs(steps: "Steps") -> None:
 
 
 def _run(monitor: "Monitor", project: str, stack: str, values: dict[str, str], program: Path) -> None:
-    """One run of the program on an event loop of its own.
-
-    The order matters: `set_mocks` makes a root stack of its own unless one is set, and an output of an
-    earlier run on a closed loop would be waited for without end.
-    """
-    import asyncio
     import runpy
 
     import pulumi
-    from pulumi.runtime import mocks, settings
+
+    from ops.sandbox.deploy.loops import run_program
 
     pulumi.runtime.set_all_config(values, [])
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    settings.SETTINGS.outputs.clear()
-    settings.SETTINGS.rpc_manager.clear()
-    placeholder: Any = monitor
-    settings.set_root_resource(placeholder)
-    mocks.set_mocks(monitor.mocks, project=project, stack=stack, preview=False, monitor=monitor)
-    settings.set_root_resource(None)  # type: ignore[arg-type]
-
-    def main() -> None:
-        runpy.run_path(str(program), run_name="__main__")
-
     try:
-        loop.run_until_complete(pulumi.runtime.run_in_stack(main))
+        run_program(monitor, project, stack, lambda: runpy.run_path(str(program), run_name="__main__"))
     except Exception as error:
         raise _cause(monitor, error) from error
-    finally:
-        settings.set_root_resource(None)  # type: ignore[arg-type]
-        asyncio.set_event_loop(None)
-        loop.close()
 
 
 def _cause(monitor: "Monitor", error: Exception) -> OpsError:

@@ -35,9 +35,7 @@ class Deployment:
     @property
     def differences(self) -> list[Setting]:
         """Settings that AWS does not hold as declared, without an accepted reason."""
-        return [
-            setting for setting in self.settings if not setting.note and setting.found != setting.declared
-        ]
+        return [setting for setting in self.settings if not setting.note and setting.found != setting.declared]
 
 
 @dataclass(slots=True)

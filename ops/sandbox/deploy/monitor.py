@@ -13,6 +13,7 @@ from pulumi.runtime.proto import resource_pb2
 
 from ops.errors import SandboxBroken
 from ops.sandbox.deploy.invokes import INVOKES
+from ops.sandbox.deploy.loops import on_own_loop
 from ops.sandbox.deploy.steps import Declaration, Steps
 
 _STACK = "pulumi:pulumi:Stack"
@@ -59,7 +60,6 @@ class Monitor(mocks.MockMonitor):
         return self._kept(lambda: self._register(urn, request))
 
     def _register(self, urn: str, request: Any) -> Any:
-        sync_await._ensure_event_loop()  # type: ignore[no-untyped-call]
         _refuse_unsupported(request)
         self._refuse_rename(urn, request)
         retained = request.retainOnDelete if request.HasField("retainOnDelete") else None
@@ -109,16 +109,15 @@ class Monitor(mocks.MockMonitor):
         return resource_pb2.RegisterResourceResponse(urn=urn, id=identifier, object=properties)
 
     def RegisterResourceOutputs(self, request: Any) -> Any:
-        sync_await._ensure_event_loop()  # type: ignore[no-untyped-call]
         if f"::{_STACK}::" in request.urn:
-            self.outputs, _ = _plain(rpc.deserialize_properties(request.outputs))
+            found = on_own_loop(lambda: rpc.deserialize_properties(request.outputs))
+            self.outputs, _ = _plain(found)
         return empty_pb2.Empty()
 
     def Invoke(self, request: Any) -> Any:
         return self._kept(lambda: self._invoke(request))
 
     def _invoke(self, request: Any) -> Any:
-        sync_await._ensure_event_loop()  # type: ignore[no-untyped-call]
         function = INVOKES.get(request.tok)
         if function is None:
             raise SandboxBroken(
@@ -138,7 +137,7 @@ class Monitor(mocks.MockMonitor):
             if self.failure is not None:
                 raise SandboxBroken("an earlier resource failed") from self.failure
             try:
-                return act()
+                return on_own_loop(act)
             except Exception as error:
                 # The SDK turns whatever is raised here into text; the original is raised after the run.
                 self.failure = error

@@ -10,6 +10,8 @@ from ops.sandbox.deploy.resources import DIFFERENCES, SPECS
 from ops.sandbox.deploy.spec import client_for
 
 ABSENT = "(absent)"
+SECRET = "(secret)"
+OTHER_SECRET = "(another secret)"
 
 
 def read_back(
@@ -24,9 +26,9 @@ def read_back(
 def _settings(aws: Aws, record: Record, differences: Mapping[tuple[str, str], str]) -> Iterator[Setting]:
     spec = SPECS[record.type]
     if record.refused:
-        yield from (
-            Setting(record.urn, key, value, ABSENT, record.refused) for key, value in _declared(record)
-        )
+        for key, value in _declared(record):
+            shown = SECRET if key in record.secrets else value
+            yield Setting(record.urn, key, shown, ABSENT, record.refused)
         return
     found = _found(aws, record)
     for key, value in _declared(record):
@@ -36,13 +38,14 @@ def _settings(aws: Aws, record: Record, differences: Mapping[tuple[str, str], st
             held = value
         else:
             note = differences.get((record.type, key), "")
+        if key in record.secrets:
+            value, held = SECRET, SECRET if held == value else OTHER_SECRET
         yield Setting(record.urn, key, value, held, note)
 
 
 def _declared(record: Record) -> Iterator[tuple[str, Any]]:
-    """Declared settings but for the Region: reading there is its proof. Secrets stay out of the report."""
-    left_out = {"region", *record.secrets}
-    return ((key, value) for key, value in record.inputs.items() if key not in left_out and value is not None)
+    """Declared settings but for the Region: reading there is its proof."""
+    return ((key, value) for key, value in record.inputs.items() if key != "region" and value is not None)
 
 
 def _found(aws: Aws, record: Record) -> Mapping[str, Any]:

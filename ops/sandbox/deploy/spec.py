@@ -86,9 +86,7 @@ def tag_map(entries: Any, key: str = "Key", value: str = "Value") -> dict[str, s
     return {entry[key]: entry[value] for entry in entries or []}
 
 
-def request(
-    spec: Spec, client: Client, operation: str, inputs: Inputs, drop: tuple[str, ...] = ()
-) -> Document:
+def request(spec: Spec, client: Client, operation: str, inputs: Inputs, drop: tuple[str, ...] = ()) -> Document:
     """Parameters of `operation` from inputs, converted by botocore's own model."""
     from botocore import xform_name
 

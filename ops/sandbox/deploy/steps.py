@@ -7,7 +7,7 @@ from typing import Any
 
 from ops.errors import SandboxBroken
 from ops.sandbox.deploy.aws import Aws
-from ops.sandbox.deploy.changes import changed, keep_ignored, sealed
+from ops.sandbox.deploy.changes import changed, keep_ignored, sealed, steps
 from ops.sandbox.deploy.model import Inputs, Record
 from ops.sandbox.deploy.resources import REFUSALS, SPECS
 from ops.sandbox.deploy.spec import Client, Document, NotTaken, Spec, client_for, plain, request, search
@@ -64,6 +64,7 @@ class Steps:
         inputs = _named(spec, declared)
         if old is None:
             return self._done("create", self._create(spec, declared, inputs))
+        _refuse_ignored_secrets(declared)
         inputs = keep_ignored(old.inputs, inputs, declared.ignore_changes)
         kept = sealed(inputs, declared.secrets, self.state.salt)
         different = changed(old.inputs, kept)
@@ -122,9 +123,7 @@ class Steps:
         extra = spec.after(client, inputs, response) if spec.after else None
         return self._answer(spec, inputs, response, extra or {})
 
-    def _answer(
-        self, spec: Spec, inputs: Inputs, response: Document, extra: Document
-    ) -> tuple[str, Document]:
+    def _answer(self, spec: Spec, inputs: Inputs, response: Document, extra: Document) -> tuple[str, Document]:
         document = {"i": inputs, "o": response}
         outputs = {name: search(path, document) for name, path in spec.outputs.items()}
         identifier = search(spec.id, document)
@@ -132,9 +131,7 @@ class Steps:
             raise SandboxBroken(f"{spec.create} answered without {spec.id}")
         return str(identifier), {**inputs, **outputs, **extra}
 
-    def _update(
-        self, spec: Spec, old: Record, declared: Declaration, inputs: Inputs, different: set[str]
-    ) -> Record:
+    def _update(self, spec: Spec, old: Record, declared: Declaration, inputs: Inputs, different: set[str]) -> Record:
         if spec.upsert:
             identifier, outputs = self._guarded(declared, lambda: self._send(spec, inputs))
             return self._record(declared, inputs, identifier, outputs)
@@ -145,9 +142,7 @@ class Steps:
         self._guarded(declared, lambda: update(client, old, inputs, different))
         return self._record(declared, inputs, old.id, {**old.outputs, **inputs})
 
-    def _replace(
-        self, spec: Spec, old: Record, declared: Declaration, inputs: Inputs, different: set[str]
-    ) -> Record:
+    def _replace(self, spec: Spec, old: Record, declared: Declaration, inputs: Inputs, different: set[str]) -> Record:
         named = ", ".join(sorted(different))
         if old.protect or declared.protect:
             raise SandboxBroken(
@@ -225,6 +220,13 @@ class Steps:
 
     def client(self, record: Record) -> Client:
         return client_for(self.aws, record.region)
+
+
+def _refuse_ignored_secrets(declared: Declaration) -> None:
+    """The state knows a secret's digest only, so its old value cannot be kept."""
+    for path in declared.ignore_changes:
+        if steps(path)[0] in declared.secrets:
+            raise SandboxBroken(f"{declared.urn}: the sandbox cannot ignore changes of the secret {path}")
 
 
 def _copy(record: Record, inputs: Inputs, outputs: Document) -> Record:

@@ -99,7 +99,7 @@ def test_a_mistyped_member_is_named(member: str, value: object) -> None:
 
 
 def test_a_document_of_another_version_is_refused() -> None:
-    with pytest.raises(ValueError, match="ops.environment/2"):
+    with pytest.raises(ValueError, match=r"ops\.environment/2"):
         EnvironmentDocument.from_json({**example().to_data(), "schema": "ops.environment/2"})
 
 

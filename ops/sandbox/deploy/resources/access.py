@@ -11,9 +11,7 @@ def _role_update(client: Client, record: Record, new: Inputs, changed: set[str])
     if "assumeRolePolicy" in changed:
         iam.update_assume_role_policy(RoleName=name, PolicyDocument=new["assumeRolePolicy"])
     if changed & {"description", "maxSessionDuration"}:
-        extra = (
-            {"MaxSessionDuration": int(new["maxSessionDuration"])} if new.get("maxSessionDuration") else {}
-        )
+        extra = {"MaxSessionDuration": int(new["maxSessionDuration"])} if new.get("maxSessionDuration") else {}
         iam.update_role(RoleName=name, Description=new.get("description", ""), **extra)
     if "tags" in changed:
         iam.tag_role(RoleName=name, Tags=[{"Key": key, "Value": value} for key, value in new["tags"].items()])

@@ -100,9 +100,7 @@ def _vault_read(client: Client, record: Record) -> Document:
 
 
 def _selection_read(client: Client, record: Record) -> Document:
-    answer = plain(
-        client("backup").get_backup_selection(BackupPlanId=record.inputs["planId"], SelectionId=record.id)
-    )
+    answer = plain(client("backup").get_backup_selection(BackupPlanId=record.inputs["planId"], SelectionId=record.id))
     return fields(
         answer,
         planId="BackupPlanId",

@@ -10,8 +10,7 @@ _DESCRIPTIONS = 20
 
 def _parameters_after(client: Client, inputs: Inputs, _: Document) -> None:
     values = [
-        {"ParameterName": entry["name"], "ParameterValue": entry["value"]}
-        for entry in inputs.get("parameters") or []
+        {"ParameterName": entry["name"], "ParameterValue": entry["value"]} for entry in inputs.get("parameters") or []
     ]
     client("dax").update_parameter_group(ParameterGroupName=inputs["name"], ParameterNameValues=values)
 
@@ -88,9 +87,7 @@ def _cluster_read(client: Client, record: Record) -> Document:
         securityGroupIds="SecurityGroups[].SecurityGroupIdentifier",
         clusterEndpointEncryptionType="ClusterEndpointEncryptionType",
     )
-    found["serverSideEncryption"] = {
-        "enabled": (cluster.get("SSEDescription") or {}).get("Status") == "ENABLED"
-    }
+    found["serverSideEncryption"] = {"enabled": (cluster.get("SSEDescription") or {}).get("Status") == "ENABLED"}
     tags = dax.list_tags(ResourceName=cluster["ClusterArn"])["Tags"]
     return {**found, "tags": tag_map(tags)}
 

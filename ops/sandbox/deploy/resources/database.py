@@ -66,9 +66,7 @@ def _parameters(inputs: Inputs) -> list[Document]:
 
 
 def _parameters_after(client: Client, inputs: Inputs, _: Document) -> None:
-    client("rds").modify_db_parameter_group(
-        DBParameterGroupName=inputs["name"], Parameters=_parameters(inputs)
-    )
+    client("rds").modify_db_parameter_group(DBParameterGroupName=inputs["name"], Parameters=_parameters(inputs))
 
 
 def _parameters_update(client: Client, record: Record, new: Inputs, changed: set[str]) -> None:
@@ -81,9 +79,7 @@ def _parameters_update(client: Client, record: Record, new: Inputs, changed: set
 def _parameters_read(client: Client, record: Record) -> Document:
     rds, name = client("rds"), record.inputs["name"]
     group = plain(rds.describe_db_parameter_groups(DBParameterGroupName=name))["DBParameterGroups"][0]
-    found = fields(
-        group, name="DBParameterGroupName", family="DBParameterGroupFamily", description="Description"
-    )
+    found = fields(group, name="DBParameterGroupName", family="DBParameterGroupFamily", description="Description")
     pages = rds.get_paginator("describe_db_parameters").paginate(DBParameterGroupName=name)
     declared = {entry["name"] for entry in record.inputs.get("parameters") or []}
     found["parameters"] = [

@@ -133,9 +133,7 @@ def _bucket_policy_read(client: Client, record: Record) -> Document:
 def _of_bucket(create: str, delete: str | None, read: Any, **extra: Any) -> Spec:
     """A sub-resource of a bucket: put again on a change, keyed by the bucket."""
     removal = (delete, {"Bucket": "i.bucket"}) if delete else None
-    return Spec(
-        "s3", create, id="i.bucket", upsert=True, identity=("bucket",), delete=removal, read=read, **extra
-    )
+    return Spec("s3", create, id="i.bucket", upsert=True, identity=("bucket",), delete=removal, read=read, **extra)
 
 
 # -- secrets and parameters -------------------------------------------------------------------------
@@ -245,9 +243,7 @@ SPECS = {
         rename={"rules": "LifecycleConfiguration.Rules"},
         shape=_lifecycle_shape,
     ),
-    "aws:s3/bucketPolicy:BucketPolicy": _of_bucket(
-        "put_bucket_policy", "delete_bucket_policy", _bucket_policy_read
-    ),
+    "aws:s3/bucketPolicy:BucketPolicy": _of_bucket("put_bucket_policy", "delete_bucket_policy", _bucket_policy_read),
     "aws:secretsmanager/secret:Secret": Spec(
         "secretsmanager",
         "create_secret",
