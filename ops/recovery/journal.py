@@ -52,8 +52,19 @@ def api_name(operation: str) -> str:
 
 def params_digest(params: dict[str, Any]) -> str:
     """SHA-256 of the parameters, so that a journal shows sameness without showing values."""
-    text = json.dumps(params, sort_keys=True, separators=(",", ":"), default=str)
+    text = json.dumps(params, sort_keys=True, separators=(",", ":"), default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: object) -> str:
+    return hashlib.sha256(value).hexdigest() if isinstance(value, bytes) else str(value)
+
+
+def client_token(run: Run, *parts: object) -> str:
+    """36 characters from the run's id and all parameters: AWS ignores some changes under one token silently."""
+    text = json.dumps([run.id, *parts], sort_keys=True, separators=(",", ":"), default=_plain)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return "-".join((digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:32]))
 
 
 #: What an answer calls the thing it made: persisted at once, since CreateBackup has neither token nor unique name.

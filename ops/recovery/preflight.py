@@ -1,0 +1,279 @@
+"""Reads every line of an import's source before anything is created.
+
+ImportTable gives up the rest of an object at its first unusable line, counts that as one error, and lets duplicate
+keys overwrite one another in random order without a word
+(https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataImport.Validation.html). So each line is
+judged here. A problem names object, line and reason, never a value.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+import struct
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import orjson
+
+from infra.environment import IndexDocument, TableDocument
+from ops.dynamodb.attributes import Unacceptable, canonical_number, decode_binary, validate_item
+from ops.model.items import Item, KeySchema
+from ops.model.recovery import LineProblem
+
+Form = Literal["dynamodb-json", "csv", "jsonl"]
+Line = tuple[str, int, bytes]
+
+#: More problems than this are counted, not listed.
+LISTED_PROBLEMS = 10_000
+_BUCKETS = 256
+_RECORD = struct.Struct(">16sIQ")
+_BOM = b"\xef\xbb\xbf"
+#: Reasons that end in the value they are about: the value is cut off.
+_VALUES = re.compile(r"(not a number|number out of range|not base64): .*|(the unknown type) '.*'", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """What reading every line found: `read = accepted + rejected`, `accepted = distinct_keys + duplicates`."""
+
+    read: int
+    accepted: int
+    distinct_keys: int
+    duplicates: int
+    problems: tuple[LineProblem, ...] = ()
+    listed_all: bool = True
+
+    @property
+    def rejected(self) -> int:
+        """Lines that are no usable item."""
+        return self.read - self.accepted
+
+    @property
+    def clean(self) -> bool:
+        """Whether an import of these lines can be exact."""
+        return not self.problems
+
+
+class BadLine(ValueError):
+    """Why a line cannot be used; a header line does not count as read."""
+
+    def __init__(self, reason: str, *, header: bool = False) -> None:
+        super().__init__(reason)
+        self.header = header
+
+
+def keys_of(document: TableDocument) -> tuple[KeySchema, dict[str, KeySchema]]:
+    """Key schema of the declared table, and of each of its indexes by name."""
+    return _schema(document), {index.name: _schema(index) for index in document.indexes}
+
+
+def _schema(shape: TableDocument | IndexDocument) -> KeySchema:
+    partition, sort = shape.partition_key, shape.sort_key
+    if sort is None:
+        return KeySchema(partition.name, partition.type)
+    return KeySchema(partition.name, partition.type, sort.name, sort.type)
+
+
+def preflight(
+    lines: Iterator[Line],
+    keys: KeySchema,
+    index_keys: Mapping[str, KeySchema],
+    form: Form,
+    *,
+    delimiter: str = ",",
+    headers: Sequence[str] | None = None,
+) -> Preflight:
+    """Judge every line; memory does not grow with their number (keys are held as digests in temporary files).
+
+    `dynamodb-json` wants `{"Item": ...}` lines, `jsonl` takes DynamoDB JSON with or without that wrapper; `csv`
+    has a header line in each object unless `headers` are given.
+    """
+    parse = parser(form, keys, index_keys, delimiter, headers)
+    problems: list[LineProblem] = []
+    read = accepted = found = 0
+    with _SeenKeys() as seen:
+        for source, number, raw in lines:
+            try:
+                item = parse(source, number, raw)
+                if item is None:
+                    continue
+                _judge(item, keys, index_keys)
+            except BadLine as error:
+                read += not error.header
+                found += 1
+                _note(problems, LineProblem(source, number, str(error)))
+                continue
+            read, accepted = read + 1, accepted + 1
+            seen.add(key_digest(item, keys), source, number)
+        duplicates = 0
+        for problem in seen.duplicates():
+            duplicates += 1
+            _note(problems, problem)
+    problems.sort(key=lambda one: (one.source, one.line))
+    listed_all = len(problems) == found + duplicates
+    return Preflight(read, accepted, accepted - duplicates, duplicates, tuple(problems), listed_all)
+
+
+def _note(problems: list[LineProblem], problem: LineProblem) -> None:
+    if len(problems) < LISTED_PROBLEMS:
+        problems.append(problem)
+
+
+def _judge(item: Item, keys: KeySchema, index_keys: Mapping[str, KeySchema]) -> None:
+    try:
+        validate_item(item, keys, index_keys)
+    except Unacceptable as error:
+        raise BadLine(without_value(str(error))) from error
+
+
+def without_value(reason: str) -> str:
+    """A reason of `ops.dynamodb.attributes` without the value that it quotes."""
+    return _VALUES.sub(lambda match: match[1] or match[2], reason)
+
+
+Parse = Callable[[str, int, bytes], Item | None]
+
+
+def parser(
+    form: Form, keys: KeySchema, index_keys: Mapping[str, KeySchema], delimiter: str, headers: Sequence[str] | None
+) -> Parse:
+    """(source, line number, raw line) to an item; None for a header line; BadLine for what is no item."""
+    if form == "csv":
+        return _CsvLines(keys, index_keys, delimiter, headers).parse
+    return lambda source, number, raw: parse_json(raw, wrapped=form == "dynamodb-json")
+
+
+def parse_json(raw: bytes, *, wrapped: bool) -> Item:
+    """A line of DynamoDB JSON; an item whose only attribute is called `Item` must itself be wrapped."""
+    _check_bytes(raw)
+    try:
+        parsed: Any = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise BadLine(f"not JSON: {error.msg} at column {error.colno}") from error
+    if not isinstance(parsed, dict):
+        raise BadLine("not a JSON object")
+    if set(parsed) == {"Item"} and isinstance(parsed["Item"], dict):
+        item: Item = parsed["Item"]
+        return item
+    if wrapped or not parsed:
+        raise BadLine("no member Item")
+    return parsed
+
+
+def _check_bytes(raw: bytes) -> None:
+    if raw.startswith(_BOM):
+        raise BadLine("begins with a byte order mark")
+    if raw.endswith(b"\r"):
+        raise BadLine("ends with a carriage return")
+    if not raw.strip():
+        raise BadLine("empty line")
+
+
+class _CsvLines:
+    """CSV as ImportTable types it: key columns by the key's type, every other column a string, empty cells left out.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataImport.Format.html
+    """
+
+    def __init__(
+        self, keys: KeySchema, index_keys: Mapping[str, KeySchema], delimiter: str, headers: Sequence[str] | None
+    ) -> None:
+        self._keys, self._delimiter, self._given = keys, delimiter, headers
+        self._types = {name: kind for schema in (*index_keys.values(), keys) for name, kind in schema.types.items()}
+        self._source: str | None = None
+        self._names: list[str] = []
+
+    def parse(self, source: str, number: int, raw: bytes) -> Item | None:
+        starts = source != self._source
+        if starts:
+            self._source = source
+            self._names = [] if self._given is None else self._checked(list(self._given))
+        if starts and self._given is None:
+            self._names = self._header(raw)
+            return None
+        if not self._names:
+            raise BadLine("its object has no usable header line")
+        cells = self._cells(raw)
+        if cells == self._names:
+            raise BadLine("the header line again")
+        if len(cells) > len(self._names):
+            raise BadLine(f"{len(cells)} cells under {len(self._names)} columns")
+        pairs = zip(self._names, cells, strict=False)
+        return {name: {self._types.get(name, "S"): cell} for name, cell in pairs if cell != ""}
+
+    def _header(self, raw: bytes) -> list[str]:
+        try:
+            return self._checked(self._cells(raw))
+        except BadLine as error:
+            raise BadLine(str(error), header=True) from error
+
+    def _checked(self, names: list[str]) -> list[str]:
+        missing = [name for name in self._keys.names if name not in names]
+        if missing:
+            raise BadLine(f"header without the key column '{missing[0]}' (delimiter '{self._delimiter}')")
+        if len(set(names)) != len(names) or "" in names:
+            raise BadLine("header names a column twice or not at all")
+        return names
+
+    def _cells(self, raw: bytes) -> list[str]:
+        _check_bytes(raw)
+        try:
+            return next(csv.reader([raw.decode()], delimiter=self._delimiter, strict=True))
+        except (UnicodeDecodeError, csv.Error) as error:
+            reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else f"not CSV: {error}"
+            raise BadLine(reason) from error
+
+
+def key_digest(item: Item, keys: KeySchema) -> bytes:
+    """16 bytes that are equal for equal keys, whatever way a number or a binary was written."""
+    digest = hashlib.blake2b(digest_size=16, person=b"ops.preflight")
+    for name, kind in keys.types.items():
+        text = item[name][kind]
+        if kind == "N":
+            data = canonical_number(text).encode()
+        else:
+            data = decode_binary(text) if kind == "B" else str(text).encode()
+        digest.update(len(data).to_bytes(4, "big") + data)
+    return digest.digest()
+
+
+class _SeenKeys:
+    """Key digests with their place, spread over temporary files, so that repetitions are found bucket by bucket."""
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        self._folder = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="ops-preflight-")))
+        self._files: dict[int, IO[bytes]] = {}
+        self._sources: dict[str, int] = {}
+
+    def __enter__(self) -> _SeenKeys:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def add(self, digest: bytes, source: str, line: int) -> None:
+        number = self._sources.setdefault(source, len(self._sources))
+        bucket = digest[0] % _BUCKETS
+        if bucket not in self._files:
+            self._files[bucket] = self._open.enter_context((self._folder / str(bucket)).open("w+b"))
+        self._files[bucket].write(_RECORD.pack(digest, number, line))
+
+    def duplicates(self) -> Iterator[LineProblem]:
+        """Every occurrence of a key but its first."""
+        names = list(self._sources)
+        for file in self._files.values():
+            file.seek(0)
+            first: dict[bytes, tuple[int, int]] = {}
+            for digest, number, line in _RECORD.iter_unpack(file.read()):
+                if digest in first:
+                    source, at = first[digest]
+                    yield LineProblem(names[number], line, f"duplicate key: also in {names[source]}, line {at}")
+                else:
+                    first[digest] = (number, line)
