@@ -72,9 +72,12 @@ def _apply(
 ) -> Mapping[str, object]:
     from ops.sandbox.deploy import apply
 
+    # Its own folder, closed to everyone else: the state of a stack may hold secrets in clear.
+    deploy = folder / "deploy"
+    deploy.mkdir(mode=0o700, exist_ok=True)
     deployment = apply(
         endpoint=endpoint,
-        state_file=folder / "deploy.json",
+        state_file=deploy / "state.json",
         project=project,
         stack=stack,
         config=stack_config(state, region),
