@@ -1,0 +1,164 @@
+"""A stack's configuration: what is valid is read whole, what is not is refused by name before any resource."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.config import StackConfig
+from infra.keys import KEYS, ConfigError
+from infra.table import scaling_rules
+
+ROOT = Path(__file__).parents[3]
+REGIONS = ("us-west-2", "eu-west-1", "ap-southeast-2")
+
+
+def read(**values: str) -> StackConfig:
+    return StackConfig.from_values("dynamo-ops", "test", "us-east-1", values)
+
+
+@st.composite
+def valid(draw: st.DrawFn) -> dict[str, str]:
+    """Configurations inside every range and combination that is allowed."""
+    values: dict[str, str] = {}
+    for name, key in KEYS.items():
+        if key.type == "integer" and name not in _RELATED and draw(st.booleans()):
+            low = key.low or 0
+            values[name] = str(draw(st.integers(low, key.high or low + 10_000)))
+        if key.choices:
+            values[name] = draw(st.sampled_from(key.choices))
+    for dimension in ("Read", "Write"):
+        floor = draw(st.integers(1, 40_000))
+        values[f"{dimension.lower()}Capacity"] = str(floor)
+        values[f"maximum{dimension}Capacity"] = str(draw(st.integers(floor, 80_000)))
+    values["pitrDays"] = str(days := draw(st.integers(1, 35)))
+    values["exportRetentionDays"] = str(draw(st.integers(max(days + 1, 2), 4000)))
+    values["replicaRegions"] = json.dumps(draw(st.lists(st.sampled_from(REGIONS), unique=True)))
+    values["cacheEnabled"] = str(draw(st.booleans())).lower()
+    return values
+
+
+_RELATED = {
+    "readCapacity", "writeCapacity", "maximumReadCapacity", "maximumWriteCapacity",
+    "pitrDays", "exportRetentionDays", "backupColdStorageDays",
+}  # fmt: skip
+
+
+@given(valid())
+def test_every_valid_configuration_is_read(values: dict[str, str]) -> None:
+    config = StackConfig.from_values("dynamo-ops", "test", "us-east-1", values)
+    (table,) = config.tables
+    assert table.read.minimum <= table.read.maximum
+    assert config.export_retention_days > table.pitr_days
+    assert config.region not in config.replica_regions
+    rules = list(scaling_rules(table))
+    assert len(rules) == (4 if table.provisioned else 0)
+    assert {rule.target_percent for rule in rules} <= {70}
+
+
+@given(valid(), st.sampled_from(sorted(name for name, key in KEYS.items() if key.high is not None)))
+def test_a_number_above_its_range_is_refused_by_name(values: dict[str, str], name: str) -> None:
+    too_much = {**values, name: str((KEYS[name].high or 0) + 1)}
+    with pytest.raises(ConfigError, match=name):
+        StackConfig.from_values("dynamo-ops", "test", "us-east-1", too_much)
+
+
+def books(**members: Any) -> str:
+    return json.dumps({"books": {"partitionKey": "Author", **members}})
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"replicaRegion": "us-west-2"}, "replicaRegion: unknown"),
+        ({"replicaRegions": "us-east-1"}, "replicaRegions: us-east-1 is the home"),
+        ({"replicaRegions": "us-west-2,us-west-2"}, "replicaRegions: a Region is named twice"),
+        ({"replicaRegions": "mars"}, "replicaRegions: 'mars'"),
+        ({"replicaRegions": "[1]"}, "replicaRegions: every entry"),
+        ({"replicaRegions": "[half"}, "replicaRegions: not a JSON list"),
+        ({"pitrDays": "0"}, "pitrDays"),
+        ({"pitrDays": "36"}, "pitrDays"),
+        ({"pitrDays": "many"}, "pitrDays: 'many' is not a whole number"),
+        ({"readCapacity": "200"}, "maximumReadCapacity: 100 is below readCapacity"),
+        ({"maximumWriteCapacity": "1"}, "maximumWriteCapacity: 1 is below writeCapacity"),
+        ({"billingMode": "FREE"}, "billingMode"),
+        ({"cacheEnabled": "yes"}, "cacheEnabled"),
+        ({"exportRetentionDays": "35"}, "exportRetentionDays: 35 is not above pitrDays"),
+        ({"exportPrefix": "/"}, "exportPrefix"),
+        ({"backupColdStorageDays": "30"}, "backupColdStorageDays"),
+        ({"backupSchedule": "daily"}, "backupSchedule"),
+        ({"backupCopyRegion": "us-east-1"}, "backupCopyRegion"),
+        ({"databaseBackupDays": "1"}, "databaseBackupDays"),
+        ({"databaseEngine": "oracle"}, "databaseEngine"),
+        ({"databaseIdentifier": "Art--ists"}, "databaseIdentifier"),
+        ({"deletionProtection": "false"}, "deletionProtection"),
+        ({"networkCidr": "8.8.0.0/16"}, "networkCidr"),
+        ({"networkCidr": "10.0.0.0/24"}, "networkCidr"),
+        ({"networkCidr": "here"}, "networkCidr"),
+        ({"interfaceEndpoints": "s s m"}, "interfaceEndpoints"),
+        ({"tableKmsKeyArn": "arn:k", "replicaRegions": "us-west-2"}, "tableKmsKeyArn"),
+        ({"tableName": "no spaces"}, r"tables\.top_tracks\.physical"),
+        ({"tables": "{"}, "tables: not JSON"),
+        ({"tables": "{}"}, "tables: expected"),
+        ({"tables": books(sortkey="Title")}, r"tables\.books\.sortkey: unknown"),
+        ({"tables": '{"books": {}}'}, r"tables\.books\.partitionKey: missing"),
+        ({"tables": '{"top_tracks": {"partitionKey": "x"}}'}, r"tables\.top_tracks\.partitionKey"),
+        ({"tables": books(pitrDays=99)}, r"tables\.books\.pitrDays"),
+        ({"tables": books(readCapacity=500)}, r"maximumReadCapacity: .* table books"),
+        ({"tables": books(indexes=[{"name": "i__"}])}, r"tables\.books\.indexes\[0\]\.partitionKey: missing"),
+        ({"tables": books(indexes=[{"name": "abc", "partitionKey": "C", "include": ["x"]}])}, r"\.include"),
+        ({"tables": books(indexes=[{"name": "abc", "partitionKey": {"name": "C", "type": "Z"}}])}, "S, N or B"),
+        (
+            {"tables": books(indexes=[{"name": "abc", "partitionKey": {"name": "Author", "type": "N"}}])},
+            r"tables\.books: .*Author is S in one key",
+        ),
+        ({"tables": '{"books": {"partitionKey": "A", "physical": "top_tracks"}, "top_tracks": {}}'}, "share"),
+    ],
+)
+def test_an_impossible_value_is_refused_by_name(values: dict[str, str], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        read(**values)
+
+
+def test_a_missing_region_is_refused_with_the_command_that_sets_it() -> None:
+    with pytest.raises(ConfigError, match="pulumi config set aws:region"):
+        StackConfig.from_values("dynamo-ops", "test", None, {})
+
+
+def test_a_list_of_regions_is_json_or_names_with_commas() -> None:
+    assert read(replicaRegions="us-west-2, eu-west-1").replica_regions == ("us-west-2", "eu-west-1")
+    assert read(replicaRegions='["us-west-2", "eu-west-1"]').replica_regions == ("us-west-2", "eu-west-1")
+
+
+def test_table_settings_can_be_given_per_table() -> None:
+    (table,) = read(tables=books(billingMode="PAY_PER_REQUEST", pitrDays=7, physical="b-1")).tables
+    assert (table.billing_mode, table.pitr_days, table.physical) == ("PAY_PER_REQUEST", 7, "b-1")
+
+
+def test_deletion_protection_may_be_off_in_a_sandbox_only() -> None:
+    assert not read(deletionProtection="false", environmentClass="sandbox").deletion_protection
+
+
+def test_the_project_file_documents_every_key_with_its_type_and_default() -> None:
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+    assert project["name"] == "dynamo-ops" and project["main"] == "infra/"
+    documented = project["config"]
+    assert list(documented) == list(KEYS)
+    for name, key in KEYS.items():
+        assert documented[name]["type"] == key.type
+        assert documented[name]["default"] == (list(key.default) if isinstance(key.default, tuple) else key.default)
+        assert documented[name]["description"].startswith(key.description)
+
+
+@pytest.mark.parametrize("name", ["Pulumi.dev.yaml", "Pulumi.prod.yaml.example"])
+def test_the_example_stacks_are_valid(name: str) -> None:
+    found = yaml.safe_load((ROOT / name).read_text())["config"]
+    values = {key: value if isinstance(value, str) else json.dumps(value) for key, value in found.items()}
+    region = values.pop("aws:region")
+    own = {key.removeprefix("dynamo-ops:"): value for key, value in values.items()}
+    config = StackConfig.from_values("dynamo-ops", "x", region, own)
+    assert config.environment_class in ("development", "production")
