@@ -42,9 +42,7 @@ class Lab:
                 endpoint_url=self.endpoint,
                 aws_access_key_id="sandbox",
                 aws_secret_access_key="sandbox",
-                config=Config(
-                    retries={"max_attempts": 0}, parameter_validation=False, s3={"addressing_style": "path"}
-                ),
+                config=Config(retries={"max_attempts": 0}, parameter_validation=False, s3={"addressing_style": "path"}),
             )
         return self._clients[service, region]
 
@@ -118,9 +116,7 @@ class Lab:
         """Restore to a new table and wait until it is ACTIVE."""
         target = self.name("restored")
         at: dict[str, Any] = {"UseLatestRestorableTime": True} if when is None else {"RestoreDateTime": when}
-        self.dynamodb.restore_table_to_point_in_time(
-            SourceTableName=table, TargetTableName=target, **at, **more
-        )
+        self.dynamodb.restore_table_to_point_in_time(SourceTableName=table, TargetTableName=target, **at, **more)
         self.control.advance(21)
         return target
 

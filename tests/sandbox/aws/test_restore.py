@@ -191,9 +191,7 @@ def test_a_provisioned_override_needs_a_throughput_and_a_throughput_needs_provis
     assert lab.refusal(call, **mode_only) == "ValidationException"
     units_only = _call(lab, table, UseLatestRestorableTime=True, ProvisionedThroughputOverride=throughput)
     assert lab.refusal(call, **units_only) == "ValidationException"
-    both = lab.restore(
-        table, None, BillingModeOverride="PROVISIONED", ProvisionedThroughputOverride=throughput
-    )
+    both = lab.restore(table, None, BillingModeOverride="PROVISIONED", ProvisionedThroughputOverride=throughput)
     assert _describe(lab, both)["ProvisionedThroughput"]["ReadCapacityUnits"] == 3
 
 
