@@ -46,8 +46,9 @@ class PostgresDriver:
 
     def preflight(self, database: Database) -> tuple[str, tuple[object, ...]]:
         return (
-            "SELECT c.collname, c.collisdeterministic FROM pg_catalog.pg_attribute a "
+            "SELECT c.collname, c.collisdeterministic AND t.typname <> 'citext' FROM pg_catalog.pg_attribute a "
             "JOIN pg_catalog.pg_collation c ON c.oid = a.attcollation "
+            "JOIN pg_catalog.pg_type t ON t.oid = a.atttypid "
             "WHERE a.attrelid = to_regclass(%s) AND a.attname = 'artist_id'",
             (database.table,),
         )
