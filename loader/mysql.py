@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,9 +13,11 @@ from loader.errors import (
     DatabaseForbidden,
     DatabaseMissing,
     LoaderError,
+    UnsafeDatabase,
 )
 
 READ_TIMEOUT_S = 30
+TLS_ERROR = 2026
 # dev.mysql.com/doc/mysql-errors: 1044 and 1045 access denied, 1698 denied by plugin, 1142 and 1143 no right,
 # 1049 no database, 1146 no table, 1054 no column.
 _CLASSES: dict[int, type[LoaderError]] = {
@@ -92,6 +95,8 @@ def classify(error: Exception, database: Database) -> LoaderError:
     number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
     said = str(error.args[1]) if len(error.args) > 1 else str(error)
     where = f"{database.database} at {database.host} as {database.username}"
+    if number == TLS_ERROR or isinstance(getattr(error, "original_exception", None), ssl.SSLError):
+        return UnsafeDatabase(f"no verified connection to {database.host}", why=f"{number} {said}")
     found = _CLASSES.get(number)
     if found is not None:
         return found(f"the database refused {where}", why=f"{number} {said}")

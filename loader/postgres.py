@@ -12,6 +12,7 @@ from loader.errors import (
     DatabaseForbidden,
     DatabaseMissing,
     LoaderError,
+    UnsafeDatabase,
 )
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ def classify(error: psycopg.Error, database: Database) -> LoaderError:
     said = lines[0] if lines else type(error).__name__
     where = f"{database.database} at {database.host} as {database.username}"
     state = error.sqlstate or ""
+    if not state and ("SSL" in said or "certificate" in said):
+        return UnsafeDatabase(f"no verified connection to {database.host}", why=said)
     if state.startswith("28") or "authentication failed" in said or "no password supplied" in said:
         return DatabaseCredentials(f"the database refused the login to {where}", why=said)
     if state == "42501":

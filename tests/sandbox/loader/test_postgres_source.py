@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import certifi
 import psycopg
 import pytest
 
@@ -150,6 +153,26 @@ def test_a_tcp_host_with_a_ca_file_is_asked_for_a_verified_certificate(database:
     local = replace(database, host="127.0.0.1", port=1, ca_file="/nonexistent/ca.pem")
     with pytest.raises(DatabaseDown):
         read_artists(local)
+
+
+def test_a_server_without_tls_gets_no_login_over_tcp(database: Database) -> None:
+    received: list[bytes] = []
+
+    def refuse_tls(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            received.append(connection.recv(8))
+            connection.sendall(b"N")
+            received.append(connection.recv(1000))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=refuse_tls, args=(listener,))
+        thread.start()
+        port = int(listener.getsockname()[1])
+        with pytest.raises(UnsafeDatabase, match="no verified connection"):
+            read_artists(replace(database, host="127.0.0.1", port=port, ca_file=certifi.where()))
+        thread.join()
+    assert received == [b"\x00\x00\x00\x08\x04\xd2\x16\x2f", b""]
 
 
 def test_a_server_that_was_killed_comes_back_with_its_rows() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from loader.items import Item, key_of
@@ -60,7 +60,7 @@ class MemoryTable:
 class ScriptedSource:
     """Answers that a test writes down; an exception in the script is raised."""
 
-    def __init__(self, answers: dict[tuple[str, str], Answer | BaseException]) -> None:
+    def __init__(self, answers: Mapping[tuple[str, str], Answer | BaseException]) -> None:
         self.answers = answers
         self.asked: list[tuple[str, str]] = []
 

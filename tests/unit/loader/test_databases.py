@@ -145,7 +145,7 @@ def test_mysql_insists_on_a_verified_certificate_for_tcp() -> None:
         (1146, DatabaseMissing),
         (2003, DatabaseDown),
         (2013, DatabaseDown),
-        (2026, DatabaseDown),
+        (2026, UnsafeDatabase),
         (1064, LoaderError),
     ],
 )
@@ -165,6 +165,8 @@ def test_mysql_errors_are_classed_by_their_number(number: int, wanted: type[Load
         (psycopg.OperationalError("connection refused"), DatabaseDown),
         (psycopg.OperationalError('FATAL: database "x" does not exist'), DatabaseMissing),
         (psycopg.OperationalError("FATAL: password authentication failed"), DatabaseCredentials),
+        (psycopg.OperationalError("server does not support SSL, but SSL was required"), UnsafeDatabase),
+        (psycopg.OperationalError("SSL error: certificate verify failed"), UnsafeDatabase),
         (psycopg.errors.SyntaxError("x"), LoaderError),
     ],
 )
