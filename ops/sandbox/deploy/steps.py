@@ -156,7 +156,8 @@ class Steps:
                 why=f"{named} cannot be changed in place, and the sandbox imitates no replacement under "
                 + ", ".join(dependents),
             )
-        self._delete(old)
+        if not old.retain:
+            self._delete(old)
         return self._create(spec, declared, inputs)
 
     def _delete(self, record: Record) -> None:
