@@ -17,7 +17,7 @@ BATCH = 25
 _EVERY_TYPE: Mapping[str, AttributeValue] = {
     "drill_number": {"N": "12345678901234567890123456789012345678"},
     "drill_fraction": {"N": "-0.000000000000000000012345678901234567891"},
-    "drill_binary": {"B": "AP8Q"},
+    "drill_binary": {"B": "AP8="},
     "drill_empty": {"S": ""},
     "drill_null": {"NULL": True},
     "drill_flag": {"BOOL": False},

@@ -158,3 +158,5 @@ class DrillReport:
     damage: dict[str, int] = field(default_factory=dict)
     ambiguous: int = 0
     sandbox_cannot: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    baseline: Comparison | None = None

@@ -82,21 +82,29 @@ def _named(one: Difference, show_keys: bool) -> dict[str, Any]:
 
 
 def _settings(report: DrillReport) -> list[dict[str, str]]:
-    pending = dict(report.settings.pending)
-    wrong = {one.setting: one for one in report.settings.differing}
     rows = []
     for name in sorted({*report.settings_before, *report.settings_restored, *report.settings_after}):
-        before, after = report.settings_before.get(name, ""), report.settings_after.get(name, "")
-        restored = report.settings_restored.get(name, "")
-        state = "kept by the restore"
-        if name in pending:
-            state = f"pending until {pending[name]}"
-        elif name in wrong:
-            state = f"DIFFERS: wanted {wrong[name].wanted}"
-        elif restored != after:
-            state = "lost, re-applied"
-        rows.append({"name": name, "before": before, "restored": restored, "after": after, "state": state})
+        values = {
+            "before": report.settings_before.get(name, ""),
+            "restored": report.settings_restored.get(name, ""),
+            "after": report.settings_after.get(name, ""),
+        }
+        rows.append({"name": name, **values, "state": _setting_state(report, name, values)})
     return rows
+
+
+def _setting_state(report: DrillReport, name: str, values: dict[str, str]) -> str:
+    pending = dict(report.settings.pending)
+    wrong = {one.setting: one for one in report.settings.differing}
+    if name in pending:
+        return f"pending until {pending[name]}"
+    if name in wrong:
+        return f"DIFFERS: wanted {wrong[name].wanted}"
+    if any(name == one or name.startswith(f"{one}.") for one in report.left_out):
+        return "left out in a drill"
+    if values["before"] == values["after"]:
+        return "kept by the restore" if values["restored"] == values["after"] else "lost, re-applied"
+    return "set by ops" if not values["before"] else "not in the contract"
 
 
 def _count(value: int | float) -> str:
