@@ -66,7 +66,7 @@ def start_export(
     }
     if kind == "INCREMENTAL_EXPORT":
         wanted["IncrementalExportSpecification"] = _given(incremental)
-    notes = {"token": token, "kind": kind, "at": None if at is None else rfc3339(whole_seconds(at))}
+    notes = {"token": token, "export_type": kind, "at": None if at is None else rfc3339(whole_seconds(at))}
     try:
         answer = mutate(
             control, run, "dynamodb", "export_table_to_point_in_time", table_arn, _given(wanted),
