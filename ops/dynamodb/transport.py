@@ -1,0 +1,207 @@
+"""DynamoDB JSON over signed HTTP: one request, one checked answer.
+
+No answer is used before its length, its checksum (when sent), its JSON and the members that its operation must have
+were checked: a truncated 200 that looks like an empty page would end a scan early and pass for a small table.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+import threading
+import urllib.request
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import orjson
+
+from ops.aws import Aws, CallObserver, Credentials
+from ops.clock import Clock
+from ops.dynamodb.retry import Failure
+from ops.dynamodb.signing import Signer
+
+CONNECT_TIMEOUT_S = 2.0
+READ_TIMEOUT_S = 10.0
+API_VERSION = "DynamoDB_20120810"
+
+#: Members without which an answer of the operation is not an answer.
+REQUIRED: dict[str, tuple[str, ...]] = {
+    "Scan": ("Count", "ScannedCount", "Items"),
+    "Query": ("Count", "ScannedCount", "Items"),
+    "BatchWriteItem": ("UnprocessedItems",),
+    "BatchGetItem": ("Responses", "UnprocessedKeys"),
+    "GetItem": ("ConsumedCapacity",),
+    "PutItem": ("ConsumedCapacity",),
+    "UpdateItem": ("ConsumedCapacity",),
+    "DeleteItem": ("ConsumedCapacity",),
+}
+
+
+class Transport(Protocol):
+    """The seam between the data plane and the wire. Raises `Failure`; retrying is the caller's."""
+
+    def send(self, operation: str, body: bytes) -> dict[str, Any]:
+        """One request with a DynamoDB JSON body; the checked document of its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A raw HTTP answer; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def checked(operation: str, answer: Answer) -> dict[str, Any]:
+    """The document of an answer, or the `Failure` that says why it cannot be used."""
+    declared = answer.headers.get("content-length")
+    if declared is not None and int(declared) != len(answer.body):
+        raise Failure("Truncated", f"{len(answer.body)} of {declared} bytes arrived", answer.status)
+    checksum = answer.headers.get("x-amz-crc32")
+    if checksum is not None and int(checksum) != zlib.crc32(answer.body):
+        raise Failure("ChecksumMismatch", "CRC32 of the body is not the one that was sent", answer.status)
+    try:
+        document = orjson.loads(answer.body)
+    except orjson.JSONDecodeError as error:
+        raise Failure("NotJson", f"HTTP {answer.status}: {error}", answer.status) from error
+    if not isinstance(document, dict):
+        raise Failure("NotJson", "the body is no JSON object", answer.status)
+    if answer.status != 200:
+        raise _refusal(document, answer.status)
+    _require(operation, document)
+    return document
+
+
+def _refusal(document: dict[str, Any], status: int) -> Failure:
+    code = str(document.get("__type", "Unknown")).rpartition("#")[2]
+    message = str(document.get("message", document.get("Message", "")))
+    reasons = [str(one.get("reason", "")) for one in document.get("ThrottlingReasons", ()) if isinstance(one, dict)]
+    if reasons:
+        message = f"{message} ({', '.join(reasons)})"
+    return Failure(code, message, status)
+
+
+def _require(operation: str, document: dict[str, Any]) -> None:
+    missing = [name for name in REQUIRED.get(operation, ()) if name not in document]
+    if missing == ["Items"] and operation in ("Scan", "Query") and document.get("Count") == 0:
+        raise Failure("MissingMembers", f"{operation} without Items", 200)
+    if missing:
+        raise Failure("MissingMembers", f"{operation} without {', '.join(missing)}", 200)
+    if operation in ("Scan", "Query") and len(document["Items"]) != document["Count"]:
+        raise Failure("MissingMembers", f"{operation}: Count {document['Count']}, {len(document['Items'])} Items", 200)
+
+
+class HttpTransport:
+    """Keep-alive connections, one a thread; safe to share between threads."""
+
+    def __init__(
+        self, aws: Aws, clock: Clock, *, region: str | None = None, timeouts_s: tuple[float, float] | None = None
+    ) -> None:
+        self._region = region or aws.region
+        endpoint = urlsplit(aws.endpoint("dynamodb", self._region))
+        self._secure = endpoint.scheme == "https"
+        self._host = endpoint.hostname or ""
+        self._port = endpoint.port or (443 if self._secure else 80)
+        self._path = endpoint.path or "/"
+        self._signer = Signer(region=self._region, host=endpoint.netloc, path=self._path)
+        self._netloc = endpoint.netloc
+        self._credentials: Callable[[], Credentials] = aws.credentials
+        self._observers: tuple[CallObserver, ...] = aws.observers
+        self._clock = clock
+        self._connect_s, self._read_s = timeouts_s or (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
+        self._local = threading.local()
+        self._proxy = _proxy_for(endpoint.scheme, self._host)
+
+    def send(self, operation: str, body: bytes) -> dict[str, Any]:
+        params = orjson.loads(body) if self._observers else {}
+        for observer in self._observers:
+            observer.before("dynamodb", operation, params)
+        try:
+            document = checked(operation, self._exchange(operation, body))
+        except Failure as failure:
+            self._tell(operation, params, failure.code)
+            raise
+        self._tell(operation, params, "ok")
+        return document
+
+    def _tell(self, operation: str, params: dict[str, Any], outcome: str) -> None:
+        for observer in self._observers:
+            observer.after("dynamodb", operation, params, outcome)
+
+    def _exchange(self, operation: str, body: bytes) -> Answer:
+        headers = self._signer.headers(self._credentials(), f"{API_VERSION}.{operation}", body, self._clock.now())
+        # `identity`: the checksum that AWS sends is of the bytes before compression.
+        headers["accept-encoding"] = "identity"
+        fresh = getattr(self._local, "connection", None) is None
+        try:
+            return self._request(headers, body)
+        except (http.client.HTTPException, OSError) as error:
+            self._drop()
+            if fresh or not isinstance(error, http.client.RemoteDisconnected | ConnectionError):
+                raise _broken(error) from error
+        # A kept connection that the server closed meanwhile is no failure of this request.
+        try:
+            return self._request(headers, body)
+        except (http.client.HTTPException, OSError) as error:
+            self._drop()
+            raise _broken(error) from error
+
+    def _request(self, headers: dict[str, str], body: bytes) -> Answer:
+        connection = self._connection()
+        connection.request("POST", self._path, body, headers)
+        response = connection.getresponse()
+        content = response.read()
+        found = {name.lower(): value for name, value in response.getheaders()}
+        if response.will_close:
+            self._drop()
+        return Answer(response.status, found, content)
+
+    def _connection(self) -> http.client.HTTPConnection:
+        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._connect()
+            self._local.connection = connection
+        return connection
+
+    def _connect(self) -> http.client.HTTPConnection:
+        host, port = self._proxy or (self._host, self._port)
+        connection: http.client.HTTPConnection
+        if self._secure:
+            context = ssl.create_default_context()
+            connection = http.client.HTTPSConnection(host, port, timeout=self._connect_s, context=context)
+        else:
+            connection = http.client.HTTPConnection(host, port, timeout=self._connect_s)
+        if self._proxy is not None:
+            connection.set_tunnel(self._host, self._port)
+        connection.connect()
+        connection.sock.settimeout(self._read_s)
+        return connection
+
+    def _drop(self) -> None:
+        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+        self._local.connection = None
+
+
+def _broken(error: Exception) -> Failure:
+    code = "Timeout" if isinstance(error, TimeoutError) else "ConnectionBroken"
+    if isinstance(error, http.client.IncompleteRead):
+        code = "Truncated"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        code = "CertificateRefused"
+    return Failure(code, f"{type(error).__name__}: {error}", 0)
+
+
+def _proxy_for(scheme: str, host: str) -> tuple[str, int] | None:
+    if urllib.request.proxy_bypass(host) or host in ("127.0.0.1", "localhost", "::1"):
+        return None
+    address = urllib.request.getproxies().get(scheme)
+    if not address:
+        return None
+    parts = urlsplit(address if "//" in address else f"//{address}")
+    return (parts.hostname or "", parts.port or 3128)

@@ -1,0 +1,163 @@
+"""The seal: a hash tree over all records of a table, small enough to keep outside the account.
+
+`leaf(i) = H("ops.leaf.v1", i ‖ count ‖ sorted records)`, a perfect tree of depth 12 over the 4,096 buckets,
+`root = H("ops.root.v1", total count ‖ top)`; integers big-endian, a record is key digest ‖ item digest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ops.verify.fingerprint import BUCKETS, Record, TableDigest, bucket_of, digest
+from ops.verify.spill import Spill
+
+SCHEMA = "ops.seal/1"
+
+
+@dataclass(frozen=True, slots=True)
+class SealSubject:
+    """What was sealed, when, and how it was read."""
+
+    logical: str
+    table_arn: str
+    table_id: str
+    keys: dict[str, str]
+    moment: str
+    source_kind: str
+    source_arn: str = ""
+    manifest_sha256: str = ""
+    index: str | None = None
+    key_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """The `ops.seal/1` document. `counts` and `leaves` have one entry per bucket."""
+
+    subject: SealSubject
+    count: int
+    sum: str
+    root: str
+    counts: tuple[int, ...] = field(repr=False)
+    leaves: tuple[str, ...] = field(repr=False)
+
+    def to_json(self) -> str:
+        """The document as JSON; equal seals give equal text."""
+        return json.dumps({"schema": SCHEMA, **asdict(self)}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Seal:
+        """Read a seal and recompute its root; ValueError names what is missing or does not agree."""
+        document = _document(text)
+        try:
+            subject = SealSubject(**{name: document["subject"][name] for name in _SUBJECT_MEMBERS})
+            seal = cls(
+                subject=subject,
+                count=int(document["count"]),
+                sum=str(document["sum"]),
+                root=str(document["root"]),
+                counts=tuple(int(entry) for entry in document["counts"]),
+                leaves=tuple(str(entry) for entry in document["leaves"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"seal: member missing or mistyped: {error}") from error
+        seal.check()
+        return seal
+
+    def check(self) -> None:
+        """Raise ValueError unless counts, leaves and root agree."""
+        if len(self.counts) != BUCKETS or len(self.leaves) != BUCKETS:
+            raise ValueError(f"seal: counts and leaves must have {BUCKETS} entries each")
+        if sum(self.counts) != self.count:
+            raise ValueError("seal: the counts of the buckets do not add up to the count")
+        if _root([bytes.fromhex(leaf) for leaf in self.leaves], self.count).hex() != self.root:
+            raise ValueError("seal: the root does not follow from the leaves")
+
+
+_SUBJECT_MEMBERS = tuple(SealSubject.__dataclass_fields__)
+
+
+def _document(text: str | bytes) -> dict[str, Any]:
+    document = json.loads(text)
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        raise ValueError(f"seal: not a document of schema {SCHEMA}")
+    return document
+
+
+def seal_of(records: Iterable[Record], subject: SealSubject, *, folder: Path | None = None) -> Seal:
+    """Read all records once and seal them; memory stays bounded, what is over goes to a file in `folder`."""
+    with Spill(folder) as spill:
+        table = TableDigest()
+        for record in records:
+            table.add(record)
+            spill.add(record)
+        counts, leaves = _leaves(spill)
+    return Seal(
+        subject=subject,
+        count=table.count,
+        sum=table.hex(),
+        root=_root(leaves, table.count).hex(),
+        counts=tuple(counts),
+        leaves=tuple(leaf.hex() for leaf in leaves),
+    )
+
+
+def _leaves(spill: Spill) -> tuple[list[int], list[bytes]]:
+    counts, contents = [0] * BUCKETS, [b""] * BUCKETS
+    leaves: list[bytes] = []
+    for part in range(spill.parts):
+        inside: dict[int, list[bytes]] = {}
+        for record in spill.part(part):
+            inside.setdefault(bucket_of(record.key), []).append(record.key + record.item)
+        first, last = spill.buckets_of(part)
+        for bucket in range(first, last):
+            entries = sorted(inside.get(bucket, ()))
+            counts[bucket] = len(entries)
+            contents[bucket] = b"".join(entries)
+            leaves.append(leaf(bucket, counts[bucket], contents[bucket]))
+            contents[bucket] = b""
+    return counts, leaves
+
+
+def leaf(bucket: int, count: int, records: bytes) -> bytes:
+    """Digest of one bucket's sorted records."""
+    return digest(b"ops.leaf.v1", bucket.to_bytes(2, "big") + count.to_bytes(8, "big") + records)
+
+
+def _root(leaves: list[bytes], count: int) -> bytes:
+    level = leaves
+    while len(level) > 1:
+        level = [digest(b"ops.node.v1", level[left] + level[left + 1]) for left in range(0, len(level), 2)]
+    return digest(b"ops.root.v1", count.to_bytes(8, "big") + level[0])
+
+
+def write_records(records: Iterable[Record], path: Path) -> int:
+    """Write the optional side file of a seal, one JSON line per record; the number of lines."""
+    lines = 0
+    with path.open("w", encoding="utf-8") as file:
+        for record in records:
+            key = None if record.key_json is None else record.key_json.decode()
+            row = [record.key.hex(), record.item.hex(), key, record.expires]
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            lines += 1
+    return lines
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """The records of a side file; ValueError names a line that is not one."""
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                key, item, key_json, expires = json.loads(line)
+                yield Record(
+                    bytes.fromhex(key),
+                    bytes.fromhex(item),
+                    None if key_json is None else key_json.encode(),
+                    expires,
+                )
+            except (ValueError, TypeError, AttributeError) as error:
+                raise ValueError(f"{path}, line {number}: not a record of a seal") from error

@@ -1,0 +1,147 @@
+"""What is compared: tables, exports, lines and seals, each as a stream of records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import orjson
+
+from ops.dynamodb.capacity import CapacityLimit
+from ops.dynamodb.client import DataPlane
+from ops.dynamodb.query import get_item
+from ops.dynamodb.scan import DEFAULT_SEGMENTS, Scan, ScanRequest
+from ops.dynamodb.table import Index, Table
+from ops.model.items import Item, KeySchema
+from ops.model.proof import SideInfo
+from ops.verify.fingerprint import Record, recorder
+
+
+class Side(Protocol):
+    """One side of a comparison. It may be read more than once."""
+
+    @property
+    def info(self) -> SideInfo:
+        """What it is, and what it cannot show."""
+
+    @property
+    def live(self) -> bool:
+        """Whether it may change while it is read, so that differing keys deserve a second look."""
+
+    def records(self) -> Iterator[Record]:
+        """Every item as its record."""
+
+    def declared(self) -> int | None:
+        """Items the side must hold by its own word; asked after the records were read."""
+
+    def items_for(self, keys: Mapping[bytes, Item | None]) -> dict[bytes, Item]:
+        """The items of some keys (by key digest), to show what differs; a side without values answers none."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinesSide:
+    """Items that can be read again from their source: an export, a file, a ledger."""
+
+    info: SideInfo
+    read: Callable[[], Iterator[Item]]
+    keys: KeySchema
+    count: int | None = None
+    ttl: str | None = None
+    live: bool = False
+
+    def records(self) -> Iterator[Record]:
+        return map(recorder(self.keys, ttl=self.ttl), self.read())
+
+    def declared(self) -> int | None:
+        return self.count
+
+    def items_for(self, keys: Mapping[bytes, Item | None]) -> dict[bytes, Item]:
+        record = recorder(self.keys)
+        pairs = ((record(item).key, item) for item in self.read())
+        return {digest: item for digest, item in pairs if digest in keys}
+
+
+@dataclass(frozen=True, slots=True)
+class TableSide:
+    """A table, read by a parallel scan; consistent, except through a global index, where AWS has no such read."""
+
+    plane: DataPlane
+    table: Table
+    index: str | None = None
+    segments: int = DEFAULT_SEGMENTS
+    limit: CapacityLimit | None = None
+    live: bool = True
+    _counted: list[int] = field(default_factory=list)
+
+    @property
+    def info(self) -> SideInfo:
+        where = self.table.name if self.index is None else f"{self.table.name}/{self.index}"
+        return SideInfo("table", where, weakness="a scan is no snapshot: it is exact only while nothing writes")
+
+    def records(self) -> Iterator[Record]:
+        consistent = self.index is None or not self.table.index(self.index).is_global
+        request = ScanRequest(self.table.name, self.index, self.segments, consistent)
+        scan = Scan(self.plane, request, self.limit)
+        yield from map(recorder(self.table.keys, ttl=self.table.ttl_attribute), scan.items())
+        self._counted[:] = [scan.counts.items]
+
+    def declared(self) -> int | None:
+        return self._counted[0] if self._counted else None
+
+    def items_for(self, keys: Mapping[bytes, Item | None]) -> dict[bytes, Item]:
+        if self.index is not None:
+            return {}
+        wanted = ((digest, key) for digest, key in keys.items() if key is not None)
+        found = ((digest, get_item(self.plane, self.table.name, key, consistent=True)) for digest, key in wanted)
+        return {digest: item for digest, item in found if item is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsSide:
+    """Records without values, such as those kept beside a backup."""
+
+    info: SideInfo
+    read: Callable[[], Iterator[Record]]
+    count: int | None = None
+    live: bool = False
+
+    def records(self) -> Iterator[Record]:
+        return self.read()
+
+    def declared(self) -> int | None:
+        return self.count
+
+    def items_for(self, keys: Mapping[bytes, Item | None]) -> dict[bytes, Item]:
+        return {}
+
+
+def index_side(base: LinesSide, index: Index) -> LinesSide:
+    """What an index must hold, derived from the items that the table must hold.
+
+    An item is in the index exactly if every key attribute of the index is there with its declared type.
+    """
+
+    def read() -> Iterator[Item]:
+        for item in base.read():
+            if all(kind in item.get(name, {}) for name, kind in index.keys.types.items()):
+                yield project(item, base.keys, index)
+
+    info = SideInfo(base.info.kind, f"{base.info.where}, as {index.name} must hold it", base.info.moment)
+    return LinesSide(info, read, base.keys, None, base.ttl)
+
+
+def project(item: Item, keys: KeySchema, index: Index) -> Item:
+    """The attributes of `item` that the index holds."""
+    if index.projection == "ALL":
+        return item
+    kept = {*keys.names, *index.keys.names, *(index.include if index.projection == "INCLUDE" else ())}
+    return {name: value for name, value in item.items() if name in kept}
+
+
+def key_from_json(key_json: bytes | None) -> Item | None:
+    """The key attributes out of a record's canonical key."""
+    if key_json is None:
+        return None
+    key: Item = orjson.loads(key_json)
+    return key
