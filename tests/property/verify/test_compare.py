@@ -1,0 +1,161 @@
+"""The comparison against a plain dictionary, over all ten types."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ops.model.items import Item, KeySchema
+from ops.model.proof import Comparison, SideInfo
+from ops.verify.canonical import canonical_item
+from ops.verify.compare import TtlRule, compare, gather
+from ops.verify.control import KINDS, stream_control
+from ops.verify.sides import LinesSide
+
+KEYS = KeySchema("pk", "S", "sk", "N")
+NUMBERS = st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-(10**12), max_value=10**12).map(str)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+BINARY = st.binary(max_size=6).map(lambda raw: base64.b64encode(raw).decode())
+
+
+def sets(of: st.SearchStrategy[str]) -> st.SearchStrategy[list[str]]:
+    return st.lists(of, min_size=1, max_size=3, unique=True)
+
+
+SCALARS: st.SearchStrategy[dict[str, Any]] = st.one_of(
+    st.builds(lambda v: {"S": v}, TEXTS),
+    st.builds(lambda v: {"N": v}, NUMBERS),
+    st.builds(lambda v: {"B": v}, BINARY),
+    st.builds(lambda v: {"BOOL": v}, st.booleans()),
+    st.just({"NULL": True}),
+    st.builds(lambda v: {"SS": v}, sets(TEXTS)),
+    st.builds(lambda v: {"NS": [str(n) for n in v]}, st.lists(st.integers(), min_size=1, max_size=3, unique=True)),
+    st.builds(lambda v: {"BS": v}, sets(BINARY)),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.builds(lambda v: {"L": v}, st.lists(inner, max_size=3)),
+        st.builds(lambda v: {"M": v}, st.dictionaries(TEXTS, inner, max_size=3)),
+    ),
+    max_leaves=6,
+)
+KEY = st.tuples(st.sampled_from(["a", "b", "A"]), st.integers(0, 5))
+TABLES = st.dictionaries(KEY, st.dictionaries(st.sampled_from(["x", "y", "z"]), VALUES, max_size=3), max_size=12)
+
+
+def items_of(table: dict[tuple[str, int], Item]) -> list[Item]:
+    return [{"pk": {"S": pk}, "sk": {"N": str(sk)}, **rest} for (pk, sk), rest in table.items()]
+
+
+def side(items: list[Item], **given: Any) -> LinesSide:
+    def read() -> Iterator[Item]:
+        return iter(items)
+
+    return LinesSide(SideInfo("lines", "test"), read, KEYS, **given)
+
+
+def check(expected: list[Item], found: list[Item]) -> Comparison:
+    return compare(side(expected), side(found), keys=KEYS)
+
+
+@settings(max_examples=150, deadline=None)
+@given(TABLES, TABLES, st.randoms(use_true_random=False))
+def test_counts_and_keys_agree_with_a_dictionary(left: Any, right: Any, random: Any) -> None:
+    shuffled = items_of(right)
+    random.shuffle(shuffled)
+    result = check(items_of(left), shuffled)
+    both = left.keys() & right.keys()
+    changed = {key for key in both if canonical_item(left[key]) != canonical_item(right[key])}
+    wanted = {
+        *(("missing", key) for key in left.keys() - right.keys()),
+        *(("extra", key) for key in right.keys() - left.keys()),
+        *(("changed", key) for key in changed),
+    }
+    named = {(one.kind, (one.key["pk"]["S"], int(one.key["sk"]["N"]))) for one in result.differences if one.key}
+    assert named == wanted
+    assert result.differing == len(wanted)
+    assert all(one.changes for one in result.differences if one.kind == "changed")
+
+
+@settings(max_examples=60, deadline=None)
+@given(TABLES.filter(bool), st.randoms(use_true_random=False))
+def test_a_table_equals_itself_in_any_order(table: Any, random: Any) -> None:
+    shuffled = items_of(table)
+    random.shuffle(shuffled)
+    assert check(items_of(table), shuffled).equal
+
+
+def some_items(count: int) -> list[Item]:
+    return [
+        {"pk": {"S": f"artist{n % 7}"}, "sk": {"N": str(n)}, "popularity": {"N": str(n)}, "name": {"S": f"track {n}"}}
+        for n in range(count)
+    ]
+
+
+def test_nothing_expected_is_never_a_pass() -> None:
+    assert check([], []).void
+    assert not check([], []).equal
+    assert not check([], some_items(1)).equal
+    assert not check(some_items(1), []).equal
+
+
+def test_a_side_that_was_not_read_whole_is_void() -> None:
+    items = some_items(5)
+    result = compare(side(items, count=6), side(items), keys=KEYS)
+    assert result.void
+    assert not result.equal
+
+
+def test_a_line_that_stands_twice_is_a_duplicate() -> None:
+    items = some_items(5)
+    result = check([*items, items[2]], items)
+    assert (result.duplicates, result.changed, result.missing) == (1, 0, 0)
+    assert result.differences[0].key == {"pk": {"S": "artist2"}, "sk": {"N": "2"}}
+
+
+def test_an_item_without_a_usable_form_is_reported_even_if_both_sides_hold_it() -> None:
+    items: list[Item] = [*some_items(3), {"pk": {"S": "a"}, "sk": {"N": "9"}, "x": {"N": "NaN"}}]
+    assert check(items, items).shape > 0
+
+
+def test_expired_items_are_left_out_by_rule_and_counted() -> None:
+    now = 1_800_000_000
+    expired: Item = {"pk": {"S": "a"}, "sk": {"N": "100"}, "expires_at": {"N": str(now - 60)}}
+    eternal: Item = {"pk": {"S": "a"}, "sk": {"N": "101"}, "expires_at": {"N": str(now - 6 * 365 * 86400)}}
+    rule = TtlRule("expires_at", now)
+    expected = side([*some_items(3), expired, eternal], ttl="expires_at")
+    result = compare(expected, side(some_items(3), ttl="expires_at"), keys=KEYS, ttl=rule)
+    assert result.ignored == {"ttl": 1}
+    assert result.missing == 1
+
+
+def test_more_differences_than_are_listed_are_still_counted() -> None:
+    result = compare(side(some_items(50)), side([]), keys=KEYS, listed=10)
+    assert (result.missing, len(result.differences), result.listed_all) == (50, 10, False)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_stream_control_is_caught(seed: int) -> None:
+    expected, found = side(some_items(200)), side(some_items(200))
+    known = compare(expected, found, keys=KEYS)
+    with gather(found) as gathered:
+        outcome = stream_control(expected, gathered, keys=KEYS, random=Random(seed), known=known)
+    assert len(outcome.planted) == len(KINDS)
+    assert outcome.caught
+
+
+def test_a_comparer_that_always_says_equal_is_found_out() -> None:
+    expected, found = side(some_items(20)), side(some_items(20))
+    known = compare(expected, found, keys=KEYS)
+    with gather(found) as gathered:
+        outcome = stream_control(
+            expected, gathered, keys=KEYS, random=Random(1), known=known, judging=lambda left, right: known
+        )
+    assert not outcome.caught

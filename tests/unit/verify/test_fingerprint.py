@@ -1,0 +1,124 @@
+"""The published test vectors of the canonical form, the digests and the seal."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ops.model.items import Item, KeySchema
+from ops.verify.canonical import ShapeError, canonical_item
+from ops.verify.fingerprint import TableDigest, bucket_of, recorder
+from ops.verify.seal import Seal, SealSubject, seal_of
+
+KEYS = KeySchema("artist_id", "S", "id", "S")
+SUBJECT = SealSubject("top_tracks", "arn", "id", {"artist_id": "S", "id": "S"}, "2026-11-20T10:02:16Z", "table")
+FIRST: Item = {
+    "artist_id": {"S": "43ZHCT0cAZBISjO8DG9PnE"},
+    "id": {"S": "t1"},
+    "popularity": {"N": "71.0"},
+    "markets": {"SS": ["US", "DE"]},
+    "scores": {"NS": ["1E2", "-0", "3.50"]},
+    "raw": {"B": "AP8="},
+    "tags": {"L": [{"S": ""}, {"NULL": True}]},
+    "album": {"M": {"year": {"N": "2020"}, "explicit": {"BOOL": False}}},
+}
+FIRST_CANONICAL = (
+    '{"album":{"M":{"explicit":{"BOOL":false},"year":{"N":"2020"}}},"artist_id":{"S":"43ZHCT0cAZBISjO8DG9PnE"},'
+    '"id":{"S":"t1"},"markets":{"SS":["DE","US"]},"popularity":{"N":"71"},"raw":{"B":"AP8="},'
+    '"scores":{"NS":["0","100","3.5"]},"tags":{"L":[{"S":""},{"NULL":true}]}}'
+)
+SECOND: Item = {
+    "artist_id": {"S": "43ZHCT0cAZBISjO8DG9PnE"},
+    "id": {"S": "t2"},
+    "name": {"S": 'caf\xe9 "x"\n\x1f/\x7f'},
+}
+
+
+def test_the_canonical_form_of_the_first_vector() -> None:
+    assert canonical_item(FIRST) == FIRST_CANONICAL.encode()
+
+
+@pytest.mark.parametrize(
+    ("item", "key", "bucket", "digest"),
+    [
+        (
+            FIRST,
+            "35759df7c7f8bda11a1dfe26c61a9f6066388f8e2af5283b92c3c9a1138e2ad1",
+            855,
+            "be0494a1ea863e71b2cd488c0fa16299ff68a2513e94a298f72a0acd3f0ab040",
+        ),
+        (
+            SECOND,
+            "49c7a261dba35fdcb0d01849270d16a826c7abed45c8cd72af496f2b19109a31",
+            1180,
+            "1561ac836578a3ad4db8f2126dba00c691b71d8c1ebc4d8e3d9437dae86abd9a",
+        ),
+    ],
+)
+def test_digests_and_buckets_of_the_vectors(item: Item, key: str, bucket: int, digest: str) -> None:
+    record = recorder(KEYS)(item)
+    assert (record.key.hex(), bucket_of(record.key), record.item.hex()) == (key, bucket, digest)
+
+
+def test_sum_and_root_of_both_vectors() -> None:
+    records = [recorder(KEYS)(item) for item in (SECOND, FIRST)]
+    table = TableDigest()
+    for record in records:
+        table.add(record)
+    assert table.hex() == "d36641254ffee21f00863a9e7d5b6360911fbfdd5d50f02734be42a827756dda"
+    seal = seal_of(records, SUBJECT)
+    assert seal.root == "52ea787a2b612778b17b497c77aae8cbfa76617ff0b0903b2ea3ec762e2eacff"
+    assert Seal.from_json(seal.to_json()) == seal
+
+
+def test_the_root_of_an_empty_table() -> None:
+    seal = seal_of([], SUBJECT)
+    assert (seal.count, seal.sum) == (0, "0" * 64)
+    assert seal.root == "e12cc909b8e31d23093d8b51aa682333686d7f93d5d209917a8fa5443eeb1364"
+
+
+def test_a_seal_whose_leaf_was_changed_is_refused() -> None:
+    document: dict[str, Any] = json.loads(seal_of([recorder(KEYS)(FIRST)], SUBJECT).to_json())
+    document["leaves"][7] = "00" * 32
+    with pytest.raises(ValueError, match="root"):
+        Seal.from_json(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"N": "1_000"}, {"N": "\u0661"}, {"N": "NaN"}, {"N": ""}, {"SS": []}, {"SS": ["a", "a"]}, {"NS": ["1", "1.0"]},
+     {"B": "!"}, {"X": "1"}, {"S": "a", "N": "1"}, {}, {"S": "\ud800"}],
+)  # fmt: skip
+def test_what_is_no_dynamodb_value_is_a_shape_error(value: dict[str, Any]) -> None:
+    with pytest.raises(ShapeError):
+        canonical_item({"artist_id": {"S": "a"}, "x": value})
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ({"N": "71"}, {"N": "71.0"}),
+        ({"N": "100"}, {"N": "1E2"}),
+        ({"N": "0"}, {"N": "-0.0"}),
+        ({"SS": ["a", "b"]}, {"SS": ["b", "a"]}),
+        ({"M": {"a": {"S": ""}, "b": {"NULL": True}}}, {"M": {"b": {"NULL": True}, "a": {"S": ""}}}),
+    ],
+)
+def test_another_notation_of_the_same_value_is_no_difference(left: dict[str, Any], right: dict[str, Any]) -> None:
+    assert canonical_item({"x": left}) == canonical_item({"x": right})
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ({"N": "71"}, {"S": "71"}),
+        ({"L": [{"S": "a"}, {"S": "b"}]}, {"L": [{"S": "b"}, {"S": "a"}]}),
+        ({"N": "12345678901234567890123456789012345678"}, {"N": "12345678901234567890123456789012345679"}),
+        ({"S": "A"}, {"S": "a"}),
+        ({"B": "AP8="}, {"B": "AP4="}),
+    ],
+)
+def test_a_difference_that_matters_is_seen(left: dict[str, Any], right: dict[str, Any]) -> None:
+    assert canonical_item({"x": left}) != canonical_item({"x": right})
