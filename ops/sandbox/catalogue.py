@@ -125,11 +125,7 @@ class InventedCatalogue:
             return _real_tracks(artist_id)
         own = self._own_tracks(number)
         # A track with two artists is a top track of both.
-        shared = (
-            [track for track in self._own_tracks(number - 1) if _has_artist(track, artist_id)]
-            if number
-            else []
-        )
+        shared = [track for track in self._own_tracks(number - 1) if _has_artist(track, artist_id)] if number else []
         return [*shared, *own][:TRACKS_PER_ARTIST]
 
     def _artist(self, number: int) -> CatalogueArtist:
@@ -163,9 +159,7 @@ class InventedCatalogue:
             },
             "duration_ms": dice.randint(90_000, 420_000),
             "explicit": dice.random() < 0.2,
-            "external_ids": {
-                "isrc": f"ZZ{self._seed % 1000:03d}{stable_number(f'{number}:{position}') % 10**7:07d}"
-            },
+            "external_ids": {"isrc": f"ZZ{self._seed % 1000:03d}{stable_number(f'{number}:{position}') % 10**7:07d}"},
             "popularity": dice.randint(5, 95),
         }
 
@@ -195,9 +189,7 @@ def open_catalogue(items: int, seed: int, folder: Path | None) -> Catalogue:
 
 
 def _real_tracks(artist_id: str) -> list[Json]:
-    tracks: list[Json] = json.loads((DATA / "real" / f"{artist_id}.json").read_text(encoding="utf-8"))[
-        "tracks"
-    ]
+    tracks: list[Json] = json.loads((DATA / "real" / f"{artist_id}.json").read_text(encoding="utf-8"))["tracks"]
     return tracks
 
 

@@ -185,9 +185,12 @@ def _initdb(home: Path, binaries: Path, password: str, owner: Owner | None) -> N
     finally:
         password_file.unlink()
     if done.returncode:
-        said = " | ".join((done.stderr or done.stdout).strip().splitlines()[-3:])
-        kind: type[OpsError] = StateFolderUnusable if _about_the_folder(said) else SandboxBroken
-        raise kind("PostgreSQL could not create its data folder", why=said, changed=f"{home} is half made")
+        whole = f"{done.stdout}\n{done.stderr}".strip()
+        said = " | ".join(line.strip() for line in whole.splitlines() if "rror" in line or "FATAL" in line)
+        kind: type[OpsError] = StateFolderUnusable if _about_the_folder(whole) else SandboxBroken
+        raise kind(
+            "PostgreSQL could not create its data folder", why=said or whole[-300:], changed=f"{home} is half made"
+        )
 
 
 def _initdb_command(home: Path, binaries: Path, password_file: Path) -> list[str]:

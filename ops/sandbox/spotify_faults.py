@@ -76,9 +76,7 @@ def fixed_reply(fault: Fault) -> Reply | None:
         "gone": lambda: api_error(410, "Gone"),
         "rate-limit": lambda: api_error(429, "API rate limit exceeded", headers=wait),
         "rate-limit-text": lambda: Reply(429, {**TEXT_TYPE, **wait}, b"Too many requests"),
-        "quota": lambda: api_error(
-            429, "Too many requests", "QUOTA_EXCEEDED", {"retry-after": after or "48925"}
-        ),
+        "quota": lambda: api_error(429, "Too many requests", "QUOTA_EXCEEDED", {"retry-after": after or "48925"}),
         "server-error": lambda: Reply(_number(fault, "status", 503), TEXT_TYPE, b"upstream connect error"),
         "not-json": lambda: Reply(200, {"Content-Type": "text/html"}, b"<html>maintenance</html>"),
         "wrong-shape": lambda: json_reply(200, {"songs": []}),
@@ -143,9 +141,7 @@ class FaultBox:
             int(str(wanted.get("skip", 0))),
             None if count is None else int(str(count)),
             parameters={
-                key: value
-                for key, value in wanted.items()
-                if key not in ("name", "path", "market", "skip", "count")
+                key: value for key, value in wanted.items() if key not in ("name", "path", "market", "skip", "count")
             },
         )
         with self._lock:

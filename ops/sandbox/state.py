@@ -80,9 +80,7 @@ def private_folder() -> Path:
                 folder = Path(tempfile.mkdtemp(prefix="ops-sandbox-", dir=parent))
                 folder.chmod(_mode())
             return folder
-    raise StateFolderUnusable(
-        "no temporary folder can hold a sandbox", fix=("set TMPDIR to a writable folder",)
-    )
+    raise StateFolderUnusable("no temporary folder can hold a sandbox", fix=("set TMPDIR to a writable folder",))
 
 
 def make_folder(folder: Path) -> None:
