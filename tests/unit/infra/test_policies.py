@@ -1,0 +1,140 @@
+"""Each rule holds over the declared stack, and each is broken by one planted fault: no rule is blind."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from infra import policies
+from infra.config import StackConfig
+from infra.policies import RULES, Resource, violations
+from infra.stack import Stack
+
+Fault = Callable[[Resource], Resource | None]
+BOOKS = {
+    "partitionKey": "Author",
+    "sortKey": "Title",
+    "indexes": [{"name": "CategoryIndex", "partitionKey": "Category"}],
+}
+RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+
+
+def recorded(record: Any, **values: str) -> list[Resource]:
+    config = StackConfig.from_values("dynamo-ops", "test", "us-east-1", values)
+    found = record(lambda: Stack(config)).resources
+    return [Resource(entry.type, entry.name, entry.inputs, entry.protect, entry.retain) for entry in found]
+
+
+@pytest.fixture
+def stack(record: Any) -> list[Resource]:
+    tables = json.dumps({"top_tracks": {}, "books": BOOKS})
+    return recorded(record, replicaRegions="us-west-2", cacheEnabled="true", tables=tables)
+
+
+def test_the_declared_stack_keeps_every_rule(stack: list[Resource]) -> None:
+    assert violations(stack) == []
+
+
+def set_to(**values: Any) -> Fault:
+    return lambda found: replace(found, properties={**found.properties, **values})
+
+
+def gone(_: Resource) -> None:
+    return None
+
+
+FAULTS: list[tuple[str, str, Fault]] = [
+    ("time-travel", policies.TABLE, set_to(pointInTimeRecovery={"enabled": False})),
+    ("time-travel", policies.TABLE, set_to(pointInTimeRecovery={"enabled": True, "recoveryPeriodInDays": 1})),
+    ("time-travel", policies.REPLICA, set_to(pointInTimeRecovery=False)),
+    ("kept", policies.BUCKET, lambda found: replace(found, protect=False)),
+    ("kept", policies.DATABASE, lambda found: replace(found, retain=False)),
+    ("guarded", policies.TABLE, set_to(deletionProtectionEnabled=False)),
+    ("guarded", policies.DATABASE, set_to(deletionProtection=False)),
+    ("scaled", policies.TARGET, gone),
+    ("scaled", policies.POLICY, gone),
+    ("target", policies.POLICY, set_to(targetTrackingScalingPolicyConfiguration={"targetValue": 90.0})),
+    ("floor", policies.TARGET, set_to(minCapacity=6)),
+    ("attributes", policies.TABLE, set_to(attributes=[{"name": "unused", "type": "S"}])),
+    ("bucket", "aws:s3/bucketVersioning:BucketVersioning", set_to(versioningConfiguration={"status": "Suspended"})),
+    ("bucket", "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", set_to(blockPublicPolicy=False)),
+    ("bucket", "aws:s3/bucketOwnershipControls:BucketOwnershipControls", gone),
+    ("bucket", "aws:s3/bucketPolicy:BucketPolicy", set_to(policy="{}")),
+    (
+        "bucket",
+        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+        set_to(rules=[{"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}]),
+    ),
+    ("database", policies.DATABASE, set_to(storageEncrypted=False)),
+    ("database", policies.DATABASE, set_to(backupRetentionPeriod=1)),
+    ("database", policies.DATABASE, set_to(publiclyAccessible=True)),
+    ("database", policies.DATABASE, set_to(skipFinalSnapshot=True)),
+    ("database", policies.DATABASE, set_to(password="x")),
+    (
+        "actions",
+        "aws:iam/rolePolicy:RolePolicy",
+        set_to(policy='{"Statement": [{"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}]}'),
+    ),
+    (
+        "actions",
+        policies.KEY,
+        set_to(policy='{"Statement": [{"Effect": "Allow", "NotAction": ["kms:Decrypt"], "Resource": "*"}]}'),
+    ),
+    ("region", policies.REPLICA, set_to(region="us-east-1")),
+    ("covered", policies.SELECTION, set_to(resources=[])),
+    ("closed", RULE, set_to(cidrIpv4="0.0.0.0/0")),
+    ("closed", "aws:ec2/securityGroup:SecurityGroup", set_to(egress=[{"protocol": "-1"}])),
+    ("pointer", policies.PARAMETER, set_to(name="/dynamo-ops/test/tables/top_tracks")),
+]
+
+
+@pytest.mark.parametrize(("rule", "type_", "fault"), FAULTS)
+def test_a_planted_fault_breaks_its_rule(stack: list[Resource], rule: str, type_: str, fault: Fault) -> None:
+    at = next(at for at, found in enumerate(stack) if found.type == type_)
+    changed = fault(stack[at])
+    broken = [*stack[:at], *([changed] if changed else []), *stack[at + 1 :]]
+    assert rule in {found.rule for found in violations(broken)}
+
+
+def test_every_rule_has_a_planted_fault() -> None:
+    assert {rule for rule, _, _ in FAULTS} == {rule.name for rule in RULES}
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    billing=st.sampled_from(["PROVISIONED", "PAY_PER_REQUEST"]),
+    replicas=st.lists(st.sampled_from(["us-west-2", "eu-west-1"]), unique=True),
+    engine=st.sampled_from(["postgres", "mysql"]),
+    switches=st.fixed_dictionaries({name: st.booleans() for name in ("databaseEnabled", "cacheEnabled")}),
+    floor=st.integers(1, 50),
+    days=st.integers(7, 35),
+    second=st.booleans(),
+)
+def test_every_valid_stack_keeps_every_rule_and_names_nothing_twice(
+    record: Any,
+    billing: str,
+    replicas: list[str],
+    engine: str,
+    switches: dict[str, bool],
+    floor: int,
+    days: int,
+    second: bool,
+) -> None:
+    values = {
+        "billingMode": billing,
+        "replicaRegions": json.dumps(replicas),
+        "databaseEngine": engine,
+        "readCapacity": str(floor),
+        "pitrDays": str(days),
+        **{name: str(on).lower() for name, on in switches.items()},
+    }
+    if second:
+        values["tables"] = json.dumps({"top_tracks": {}, "books": BOOKS})
+    resources = recorded(record, **values)
+    assert violations(resources) == []
+    named = [(found.type, found.name) for found in resources]
+    assert len(set(named)) == len(named)
