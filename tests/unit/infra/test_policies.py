@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -138,3 +139,30 @@ def test_every_valid_stack_keeps_every_rule_and_names_nothing_twice(
     assert violations(resources) == []
     named = [(found.type, found.name) for found in resources]
     assert len(set(named)) == len(named)
+
+
+def test_the_policy_pack_reports_what_the_rules_find(stack: list[Resource]) -> None:
+    from infra.policypack.__main__ import stack_policy
+
+    fault = next(at for at, found in enumerate(stack) if found.type == policies.TABLE)
+    stack[fault] = replace(stack[fault], properties={**stack[fault].properties, "deletionProtectionEnabled": False})
+    reported: list[tuple[str, str | None]] = []
+    for rule in RULES:
+        policy: Any = stack_policy(rule)
+        policy.validate(_arguments(stack), lambda message, urn=None: reported.append((message, urn)))
+    assert reported == [(f"{stack[fault].name} deletion protection is off", f"urn:{stack[fault].name}")]
+
+
+def _arguments(resources: list[Resource]) -> Any:
+    return SimpleNamespace(
+        resources=[
+            SimpleNamespace(
+                resource_type=found.type,
+                name=found.name,
+                urn=f"urn:{found.name}",
+                props=found.properties,
+                opts=SimpleNamespace(protect=found.protect),
+            )
+            for found in resources
+        ]
+    )
