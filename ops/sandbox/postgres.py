@@ -216,7 +216,14 @@ def _initdb_command(home: Path, binaries: Path, password_file: Path) -> list[str
 
 
 def _about_the_folder(said: str) -> bool:
-    texts = ("No space left", "Permission denied", "Read-only file system", "Disk quota", "File too large")
+    texts = (
+        "No space left",
+        "wrote only",
+        "Permission denied",
+        "Read-only file system",
+        "Disk quota",
+        "File too large",
+    )
     return any(text in said for text in texts)
 
 
