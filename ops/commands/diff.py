@@ -1,0 +1,48 @@
+"""`ops diff`: the differing keys of two tables, exports, seals or files."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ops.commands._context import Outcome
+from ops.commands._flow import one_of, open_session, proof_shape
+from ops.report.json import to_data
+from ops.report.text import comparison
+
+EPILOG = """\b
+Examples:
+  ops diff top_tracks ddb:top_tracks-r1
+  ops diff top_tracks@export:2026-11-20T10:02:16Z top_tracks --format full
+  ops diff expected.jsonl top_tracks --ignore updated_at"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("diff", epilog=EPILOG)(diff)
+
+
+def diff(
+    context: typer.Context,
+    left: Annotated[str, typer.Argument(metavar="LEFT", help="The expected side.", show_default=False)],
+    right: Annotated[str, typer.Argument(metavar="RIGHT", help="The side that is judged.", show_default=False)],
+    form: Annotated[
+        str, typer.Option("--format", help="summary: counts; keys: with keys and paths; full: with values.")
+    ] = "keys",
+    limit: Annotated[int, typer.Option(min=1, help="At most this many differing keys are shown.")] = 20,
+    ignore: Annotated[list[str] | None, typer.Option(metavar="ATTR", help="Leave this attribute out.")] = None,
+) -> None:
+    """Compare every item of two sides exactly; exit 4 and the keys on any difference."""
+    from ops.flows import verifying
+
+    one_of("--format", form, ("summary", "keys", "full"))
+    app, session = open_session(context, "diff", f"{left} against {right}")
+    proof = verifying.diff(session, left, right, tuple(ignore or ()), limit)
+    result = proof_shape(proof, limit=limit)
+    if form == "full":
+        result["differences"] = to_data(proof.differences[:limit])
+    lines = comparison(proof, limit, values=form == "full")
+    if form == "summary":
+        lines = lines[:1]
+    app.finish(Outcome(result, lines, errors=verifying.proof_problems(proof, left, right)))

@@ -1,0 +1,120 @@
+"""What every flow shares: measured phases, the account of an interrupted run, and the line that goes on."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from ops.clock import Clock, rfc3339
+from ops.environment import TableTarget
+from ops.errors import Interrupted, OpsError, StillRunning
+from ops.flows.session import Session
+from ops.model.recovery import PhaseTime
+from ops.runs import Run
+
+
+def headline(session: Session, target: str) -> str:
+    """Where a command is about to work: the first line a user sees."""
+    document = session.environment.document
+    return (
+        f"account {document.account} ({document.environment_class})  {document.region}"
+        f"  environment {document.stack}  {target}"
+    )
+
+
+class Phases:
+    """Measures the named parts of a flow on the environment's clock."""
+
+    def __init__(self, session: Session) -> None:
+        self._clock: Clock = session.clock
+        self._progress = session.progress
+        self._done: list[PhaseTime] = []
+
+    @contextmanager
+    def phase(self, name: str, detail: str = "") -> Iterator[None]:
+        """Times what happens inside, also when it fails."""
+        start, began = self._clock.now(), self._clock.monotonic()
+        try:
+            with self._progress.phase(name, detail):
+                yield
+        finally:
+            self._done.append(PhaseTime(name, start, round(self._clock.monotonic() - began, 3)))
+
+    @property
+    def done(self) -> tuple[PhaseTime, ...]:
+        """The phases that ended, in order."""
+        return tuple(self._done)
+
+
+def resume_line(session: Session, run: Run, command: str) -> str:
+    """The command that goes on with `run`; `command` is e.g. `restore top_tracks`."""
+    return f"ops {command} --resume {run.id} --env {shlex.quote(session.environment.document.stack)}"
+
+
+@contextmanager
+def resumable(session: Session, run: Run, command: str) -> Iterator[None]:
+    """Every way out of a run tells what AWS was asked for, and the command that goes on with it.
+
+    Without this an error raised after a mutating call would say "nothing was changed".
+    """
+    go_on = resume_line(session, run, command)
+    try:
+        yield
+    except Interrupted as stop:
+        raised = Interrupted(
+            f"interrupted: {command}",
+            signal_number=stop.signal_number,
+            changed=asked_of_aws(run) or "nothing was changed",
+            fix=(go_on,) if asked_of_aws(run) else (f"ops {command}",),
+        )
+        raised.run = run.id
+        raise raised from stop
+    except OpsError as error:
+        error.run = run.id
+        asked = asked_of_aws(run)
+        if asked:
+            error.changed = asked
+            error.fix = (go_on,) if isinstance(error, StillRunning) else (*error.fix, go_on)
+        raise
+
+
+def asked_of_aws(run: Run) -> str:
+    """What the journal says this run has asked AWS to make, for people; empty when it asked for nothing."""
+    states: dict[tuple[str, str], str] = {}
+    for line in run.lines:
+        subject = _subject(line.data)
+        if line.kind == "intent":
+            states.setdefault(subject, " (answer unknown)")
+        elif line.kind == "outcome" and "refused" not in line.data:
+            states[subject] = ""
+        elif line.kind == "outcome" and states.get(subject):
+            del states[subject]
+    if not states:
+        return ""
+    parts = [f"{operation} {target}{state}" for (operation, target), state in states.items()]
+    return f"run {run.id} has asked AWS for: {'; '.join(parts)}; what is running goes on"
+
+
+def _subject(data: dict[str, object]) -> tuple[str, str]:
+    return str(data.get("operation", "")), str(data.get("target", ""))
+
+
+def compact_utc(moment: datetime) -> str:
+    """`20261120T100216Z`: a time for resource names."""
+    return rfc3339(moment.replace(microsecond=0)).replace("-", "").replace(":", "")
+
+
+def options_of(run: Run, **given: object) -> dict[str, object]:
+    """The options a run began with: those in its journal when it is resumed, else `given`, written down."""
+    line = run.find("options")
+    if line is not None:
+        return dict(line.data)
+    run.write("options", **given)
+    return dict(given)
+
+
+def owns(table: TableTarget) -> str:
+    """How error texts and next lines name the table to the command line."""
+    return table.logical or f"ddb:{table.physical}"

@@ -1,0 +1,341 @@
+"""`ops restore`: a new table, its settings put back and read back, its items proven."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from infra.environment import pointer_path
+from ops.clock import rfc3339
+from ops.environment import TableTarget
+from ops.errors import BackupGone, BadArgument, ItemsDiffer, NotProven, OpsError, TableNotFound, TargetExists
+from ops.flows import expecting, keeping, sides
+from ops.flows import settings as settings_flow
+from ops.flows.backing_up import work_folder
+from ops.flows.common import Phases, options_of, owns, resumable
+from ops.flows.expecting import Expectation
+from ops.flows.session import Session
+from ops.model.proof import Comparison, SettingsOutcome
+from ops.model.recovery import BackupEntry, RestoreResult
+from ops.recovery import backups, cutover, pitr, reapply, tables
+from ops.recovery.restore import RestoreRequest, RestoreStart, start_restore, target_name, wait_active
+from ops.recovery.settings import TableSettings, read_settings, wanted_settings, with_lineage
+from ops.runs import Run
+from ops.verify.sides import Side
+
+Way = Literal["at", "latest", "backup", "deleted"]
+WAYS: tuple[Way, ...] = ("at", "latest", "backup", "deleted")
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreOptions:
+    """What was asked for; `expect` is auto, none, or the address of an expected side."""
+
+    way: Way
+    at: datetime | None = None
+    backup: str | None = None
+    target: str | None = None
+    expect: str = "auto"
+    contract: bool = True
+    cutover: bool = False
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RestorePlan:
+    """One restore, with nothing left to decide: the same on every resume."""
+
+    source: str
+    target: str
+    restored_to: datetime
+    way: Way
+    backup_arn: str | None
+    expect: str
+    contract: bool
+    cutover: bool
+
+    @classmethod
+    def of(cls, kept: dict[str, object]) -> RestorePlan:
+        """The plan that a run wrote into its journal."""
+        backup = kept["backup_arn"]
+        return cls(
+            source=str(kept["source"]),
+            target=str(kept["target"]),
+            restored_to=datetime.fromisoformat(str(kept["restored_to"])),
+            way=next(one for one in WAYS if one == kept["way"]),
+            backup_arn=None if backup is None else str(backup),
+            expect=str(kept["expect"]),
+            contract=bool(kept["contract"]),
+            cutover=bool(kept["cutover"]),
+        )
+
+    def journal(self) -> dict[str, object]:
+        """The plan as a journal line keeps it."""
+        return {
+            "source": self.source,
+            "target": self.target,
+            "restored_to": rfc3339(self.restored_to),
+            "way": self.way,
+            "backup_arn": self.backup_arn,
+            "expect": self.expect,
+            "contract": self.contract,
+            "cutover": self.cutover,
+        }
+
+
+def plan_restore(session: Session, table: TableTarget, options: RestoreOptions) -> RestorePlan:
+    """Every check that can be made without changing anything.
+
+    TableNotFound, PitrOff, OutsideWindow with both bounds, BackupGone, TargetExists.
+    """
+    moment, backup = _source(session, table, options)
+    target = options.target or target_name(table.label, moment)
+    if tables.exists(session.aws, target):
+        raise TargetExists(f"table {target} exists already", why="a restore always makes a new table")
+    if options.cutover and table.logical is None:
+        raise BadArgument(f"{table.physical} has no logical name, so no pointer names it")
+    return RestorePlan(
+        source=table.physical,
+        target=target,
+        restored_to=moment,
+        way=options.way,
+        backup_arn=None if backup is None else backup.arn,
+        expect=options.expect,
+        contract=options.contract,
+        cutover=options.cutover,
+    )
+
+
+def _source(session: Session, table: TableTarget, options: RestoreOptions) -> tuple[datetime, BackupEntry | None]:
+    if options.way == "deleted":
+        return _deleted(session, table)
+    if options.way == "backup":
+        backup = find_backup(session, table, str(options.backup))
+        return backup.created.replace(microsecond=0), backup
+    try:
+        window = pitr.restorable_window(session.aws, table.physical, table.region)
+    except TableNotFound as error:
+        error.fix = (f"ops restore {owns(table)} --deleted", *error.fix)
+        raise
+    moment = window.latest if options.at is None else options.at
+    pitr.check_inside(window, moment, table.physical)
+    return moment, None
+
+
+def _deleted(session: Session, table: TableTarget) -> tuple[datetime, BackupEntry]:
+    if tables.exists(session.aws, table.physical, table.region):
+        raise BadArgument(
+            f"table {table.physical} is not deleted",
+            fix=(f"ops restore {owns(table)} --latest", f"ops restore {owns(table)} --at TIME"),
+        )
+    found = backups.system_backup(session.aws, table.physical, None, session.clock)
+    return found.created.replace(microsecond=0), found
+
+
+def find_backup(session: Session, table: TableTarget, wanted: str) -> BackupEntry:
+    """A backup by ARN, or by name among those of the table; BackupGone names the newest ones."""
+    if wanted.startswith("arn:"):
+        return backups.describe_backup(session.aws, wanted)
+    listed = backups.list_backups(session.aws, table.physical)
+    found = [one for one in listed if one.name == wanted]
+    if len(found) > 1:
+        raise BadArgument(
+            f"{len(found)} backups of {table.physical} are named {wanted}",
+            fix=tuple(f"ops restore {owns(table)} --backup {one.arn}" for one in found),
+        )
+    if not found:
+        newest = f"newest: {listed[0].name} ({listed[0].arn})" if listed else "the table has no backup"
+        raise BackupGone(f"no backup of {table.physical} is named {wanted}", why=newest)
+    return found[0]
+
+
+def restore(session: Session, run: Run, table: TableTarget, options: RestoreOptions) -> RestoreResult:
+    """A restored table: ACTIVE, settings as the contract wants, items held against the expected side.
+
+    `proof` is None when there was no expected side; the notes say why. A resumed run ends with the same result.
+    """
+    with resumable(session, run, f"restore {owns(table)}"):
+        return _Restore(session, run, table, _plan_or_resume(session, run, table, options), options.timeout_s).result()
+
+
+def _plan_or_resume(session: Session, run: Run, table: TableTarget, options: RestoreOptions) -> RestorePlan:
+    if run.find("options") is None:
+        options_of(run, **plan_restore(session, table, options).journal())
+    plan = RestorePlan.of(options_of(run))
+    if plan.source != table.physical:
+        raise BadArgument(f"run {run.id} is a restore of {plan.source}, not of {table.physical}")
+    return plan
+
+
+class _Restore:
+    """One restore from end to end."""
+
+    def __init__(
+        self, session: Session, run: Run, table: TableTarget, plan: RestorePlan, timeout_s: float | None
+    ) -> None:
+        self.session, self.run, self.table, self.plan, self.timeout_s = session, run, table, plan, timeout_s
+        self.phases = Phases(session)
+        self.notes: list[str] = []
+
+    def result(self) -> RestoreResult:
+        plan, session = self.plan, self.session
+        backup = None if plan.backup_arn is None else backups.describe_backup(session.aws, plan.backup_arn)
+        chosen = self._expectation(backup)
+        with self.phases.phase("restore", f"{plan.source} as of {rfc3339(plan.restored_to)} into {plan.target}"):
+            start = self._start()
+            chosen = self._begin_export(chosen)
+            wait_active(session.aws, plan.target, session.clock, session.progress, self.timeout_s)
+        wanted = self._wanted(backup)
+        outcome = self._reapply(wanted, "before_proof", SettingsOutcome())
+        proof = self._prove(chosen, wanted)
+        if proof is None or proof.equal:
+            outcome = self._reapply(wanted, "after_proof", outcome)
+        else:
+            self.notes.append("stream, TTL and replicas were not set: the items are not those expected")
+        outcome = self._read_back(wanted, outcome, proven=proof is None or proof.equal)
+        self._cut_over(proof)
+        described = tables.describe(session.aws, plan.target)
+        return RestoreResult(
+            source=plan.source,
+            target=plan.target,
+            target_arn=described["TableArn"],
+            restored_to=start.restored_to,
+            way=start.way,
+            phases=self.phases.done,
+            settings=outcome,
+            proof=proof,
+            notes=tuple(self.notes),
+        )
+
+    def _expectation(self, backup: BackupEntry | None) -> Expectation:
+        line = self.run.find("expected")
+        if line is not None:
+            kind = next(one for one in expecting.KINDS if one == line.data["from"])
+            return Expectation(kind, str(line.data["where"]), str(line.data["why"]))
+        return expecting.choose(self.session, self.table, self.plan.expect, self.plan.restored_to, backup)
+
+    def _begin_export(self, chosen: Expectation) -> Expectation:
+        if self.run.find("expected") is None:
+            chosen = expecting.begin(self.session, self.run, self.table, chosen, self.plan.restored_to)
+            self.run.write("expected", **{"from": chosen.kind, "where": chosen.where, "why": chosen.why})
+        return chosen
+
+    def _start(self) -> RestoreStart:
+        plan = self.plan
+        pinned = self._window_pinned()
+        request = RestoreRequest(
+            source=plan.source,
+            source_region=None,
+            target=plan.target,
+            moment=plan.restored_to if plan.backup_arn is None and not pinned else None,
+            latest=pinned,
+            backup_arn=plan.backup_arn,
+        )
+        return start_restore(self.session.aws, request, self.run, self.session.clock, self.session.progress)
+
+    def _window_pinned(self) -> bool:
+        """A window that is still one fractional instant cannot be named in whole seconds, only as "latest"."""
+        if self.plan.way != "latest" or self.run.find("intent", target=self.plan.target) is not None:
+            return False
+        return pitr.pinned(pitr.restorable_window(self.session.aws, self.plan.source, self.table.region))
+
+    def _wanted(self, backup: BackupEntry | None) -> TableSettings | None:
+        if not self.plan.contract:
+            self.notes.append("settings were left as AWS restored them: --settings none")
+            return None
+        wanted = self._contract(backup)
+        if wanted is None:
+            self.notes.append("nothing says what the settings should be: they are as AWS restored them")
+            return None
+        return with_lineage(
+            wanted, source=self.plan.source, restored_to=rfc3339(self.plan.restored_to), run=self.run.id
+        )
+
+    def _contract(self, backup: BackupEntry | None) -> TableSettings | None:
+        if self.table.document is not None:
+            return wanted_settings(self.table.document)
+        if backup is not None and (note := keeping.find_note(self.session, self.table, backup)) is not None:
+            self.notes.append("settings are those kept beside the backup: the environment document has none")
+            return note.settings
+        if tables.exists(self.session.aws, self.plan.source, self.table.region):
+            self.notes.append("settings are those of the source now: the environment document has none")
+            return read_settings(self.session.aws, self.plan.source, self.table.region)
+        return None
+
+    def _reapply(self, wanted: TableSettings | None, stage: reapply.Stage, before: SettingsOutcome) -> SettingsOutcome:
+        if wanted is None:
+            return before
+        with self.phases.phase("settings", f"{stage.replace('_', ' ')}, on {self.plan.target}"):
+            changes = reapply.plan(read_settings(self.session.aws, self.plan.target), wanted)
+            made = reapply.apply(
+                self.session.aws, self.plan.target, changes, stage=stage, run=self.run,
+                clock=self.session.clock, progress=self.session.progress,
+            )  # fmt: skip
+        return settings_flow.merged(before, made)
+
+    def _read_back(self, wanted: TableSettings | None, outcome: SettingsOutcome, *, proven: bool) -> SettingsOutcome:
+        if wanted is None:
+            return outcome
+        skip = () if proven else ("stream", "ttl", "replicas")
+        with self.phases.phase("read back", f"settings of {self.plan.target}"):
+            return reapply.read_back(self.session.aws, self.plan.target, wanted, outcome, skip=skip)
+
+    def _prove(self, chosen: Expectation, wanted: TableSettings | None) -> Comparison | None:
+        with work_folder() as folder, self.phases.phase("prove", self._against(chosen)):
+            ttl = self.table.document.contract.ttl_attribute if self.table.document else None
+            found = sides.table_side(self.session, self._target(), ttl)
+            keys = found.table.keys
+            expected = self._open(chosen, sides.Context(self.session, folder, keys, ttl))
+            if expected is None:
+                return None
+            return sides.compared(self.session, expected, found, keys, ttl, folder)
+
+    def _against(self, chosen: Expectation) -> str:
+        return f"every item against {chosen.where}" if chosen.kind != "none" else "no expected side"
+
+    def _open(self, chosen: Expectation, context: sides.Context) -> Side | None:
+        side, why = expecting.open_side(context, chosen, self.timeout_s)
+        if side is None:
+            self.notes.append(f"items not proven: {why}")
+        elif weakness := side.info.weakness:
+            self.notes.append(f"the expected side is {weakness}")
+        return side
+
+    def _target(self) -> TableTarget:
+        return TableTarget(self.plan.target, None, self.session.aws.region, None)
+
+    def _cut_over(self, proof: Comparison | None) -> None:
+        if not self.plan.cutover:
+            return
+        if proof is None or not proof.equal:
+            self.notes.append("pointer not moved: only a restore whose items are proven becomes the active table")
+            return
+        document = self.session.environment.document
+        path = pointer_path(document.project, document.stack, str(self.table.logical))
+        before = self.session.environment.pointers.get(str(self.table.logical))
+        with self.phases.phase("cutover", f"{path} to {self.plan.target}"):
+            cutover.write_pointer(self.session.aws, path, self.plan.target, before, self.run)
+        self.notes.append(f"pointer {path}: {before or 'not set'} -> {self.plan.target}")
+
+
+def problems(result: RestoreResult, *, proof_waived: bool) -> tuple[OpsError, ...]:
+    """What keeps a finished restore from exit 0; `proof_waived` when `--expect none` was asked for."""
+    found = list(_item_problems(result, proof_waived))
+    if result.settings.checked:
+        found.extend(settings_flow.problems(result.settings, f"ddb:{result.target}"))
+    for one in found:
+        one.changed = f"table {result.target} was made and stays; {result.source} was not touched"
+    return tuple(found)
+
+
+def _item_problems(result: RestoreResult, proof_waived: bool) -> tuple[OpsError, ...]:
+    if result.proof is None:
+        why = next((one for one in result.notes if one.startswith("items not proven")), "")
+        return () if proof_waived else (NotProven(f"items of {result.target} are not proven", why=why),)
+    error = sides.reason_to_fail(result.proof, f"table {result.target}")
+    if error is None:
+        return ()
+    if isinstance(error, ItemsDiffer):
+        error.fix = (f"ops diff {result.proof.expected.info.where} ddb:{result.target} --format full",)
+    return (error,)

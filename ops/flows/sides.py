@@ -1,0 +1,295 @@
+"""The sides of a comparison by the names users give them: tables, exports, seals, files, backups."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import orjson
+
+from infra.environment import KeyAttribute
+from ops.clock import parse_moment, rfc3339
+from ops.environment import TableTarget
+from ops.errors import BackupGone, BadArgument, ItemsDiffer, NotProven, OpsError, ResourceNotFound
+from ops.flows import keeping
+from ops.flows.s3 import Address
+from ops.flows.session import Session
+from ops.model.items import Item, KeySchema, key_text
+from ops.model.proof import Comparison, SideInfo
+from ops.recovery import backups, exports
+from ops.recovery.manifest import open_export
+from ops.recovery.preflight import BadLine, parse_json
+from ops.verify.compare import LISTED, TtlRule, gather, judge
+from ops.verify.fingerprint import Record, recorder
+from ops.verify.seal import SCHEMA as SEAL_SCHEMA
+from ops.verify.seal import SealSubject, read_records, seal_of
+from ops.verify.sides import LinesSide, RecordsSide, Side, TableSide
+
+SAME_LOG = "made from the same continuous backup as a point-in-time restore: a fault in that log shows on neither side"
+#: Differing keys that an error text names; the answer lists them all.
+NAMED_KEYS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a side needs beside its address: whose keys, which attribute expires, where files may lie."""
+
+    session: Session
+    folder: Path
+    keys: KeySchema | None = None
+    ttl: str | None = None
+
+    def known_keys(self, where: str) -> KeySchema:
+        """The key attributes, or the error that says how to make them known."""
+        if self.keys is None:
+            raise BadArgument(
+                f"the key attributes of {where} are not known", fix=("compare it with a table or with an export",)
+            )
+        return self.keys
+
+
+def table_side(session: Session, table: TableTarget, ttl: str | None = None) -> TableSide:
+    """A live table, read by a strongly consistent parallel scan; `ttl` where the table itself has none yet."""
+    from ops.dynamodb.client import data_plane
+    from ops.dynamodb.table import describe_table
+
+    found = describe_table(session.aws, table.physical, table.region)
+    plane = data_plane(session.aws, session.clock, session.random, region=table.region)
+    return TableSide(plane, replace(found, ttl_attribute=ttl or found.ttl_attribute))
+
+
+def export_side(session: Session, address: str, keys: KeySchema, ttl: str | None = None) -> LinesSide:
+    """A full export, read through its manifests."""
+    export = open_export(session.aws, address)
+    weakness = "; ".join((SAME_LOG, *export.weaknesses))
+    info = SideInfo("export", export.address, rfc3339(export.exported_at.replace(microsecond=0)), weakness)
+    return LinesSide(info, export.items, keys, export.declared, ttl)
+
+
+def seal_side(kept: keeping.KeptSeal) -> RecordsSide:
+    """A seal with its records; the records must give the seal's own root."""
+    records = kept.records
+    if records is None:
+        raise BadArgument(
+            f"{kept.where} has no records beside it: differing items could not be named",
+            fix=(f"put {keeping.RECORDS} beside it",),
+        )
+    try:
+        root = seal_of(read_records(records), kept.seal.subject, folder=records.parent).root
+    except ValueError as error:
+        raise BackupGone(f"the records beside {kept.where} are not usable", why=str(error)) from error
+    if root != kept.seal.root:
+        raise BackupGone(f"the records beside {kept.where} are not those that were sealed", why=f"root {root}")
+    info = SideInfo("seal", kept.where, kept.seal.subject.moment, kept.weakness)
+    return RecordsSide(info, lambda: read_records(records), kept.seal.count)
+
+
+def file_side(path: Path, keys: KeySchema, ttl: str | None = None) -> LinesSide:
+    """A file of JSON lines: DynamoDB JSON with or without the `Item` wrapper."""
+    return LinesSide(SideInfo("lines", str(path)), lambda: _file_items(path), keys, None, ttl)
+
+
+def _file_items(path: Path) -> Iterator[Item]:
+    try:
+        with gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    yield parse_json(line.rstrip(b"\n"), wrapped=False)
+                except BadLine as error:
+                    raise BadArgument(f"{path} line {number} is not an item", why=str(error)) from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadArgument(f"cannot read {path}", why=str(error)) from error
+
+
+def open_side(context: Context, text: str) -> Side:
+    """A table (`RES`, `ddb:NAME`, ARN), an export or seal (`s3://`), `backup:ARN`, a file, or `RES@kind:WHEN`."""
+    session = context.session
+    resource, at, rest = text.partition("@")
+    if at and rest.partition(":")[0] in ("export", "seal", "backup"):
+        return _moment_side(context, resource, rest)
+    if text.startswith("s3://"):
+        return _stored_side(context, text)
+    if text.startswith("backup:"):
+        return _backup_side(context, text.removeprefix("backup:"))
+    path = Path(text)
+    if path.is_file():
+        return _local_side(context, path)
+    if "/" in text and not text.startswith("arn:"):
+        raise ResourceNotFound(f"no file {text}", fix=("give a table, an s3:// address, backup:ARN, or a file",))
+    return table_side(session, session.table(text), context.ttl)
+
+
+def _moment_side(context: Context, resource: str, rest: str) -> Side:
+    kind, _, value = rest.partition(":")
+    session, table = context.session, context.session.table(resource)
+    if kind == "seal":
+        return open_side(context, value)
+    if kind == "backup":
+        return _backup_side(context, value)
+    arn = f"arn:aws:dynamodb:{table.region}:{session.environment.document.account}:table/{table.physical}"
+    moment = parse_moment(value, session.clock.now())
+    address = exports.find_export(session.aws, arn, moment)
+    if address is None:
+        raise ResourceNotFound(
+            f"no export of {table.physical} as of {rfc3339(moment)}",
+            fix=(f"ops list exports --table {resource}", f"ops export-s3 {resource} --at {rfc3339(moment)}"),
+        )
+    return export_side(session, address, context.known_keys(address), context.ttl)
+
+
+def _stored_side(context: Context, text: str) -> Side:
+    address = Address.parse(text)
+    if address.key.endswith(keeping.SEAL):
+        prefix = Address(address.bucket, address.key.removesuffix(keeping.SEAL).rstrip("/"))
+        kept = keeping.read_seal(context.session, prefix, context.folder)
+        if kept is None:
+            raise ResourceNotFound(f"no seal at {address}")
+        return seal_side(kept)
+    return export_side(context.session, text, context.known_keys(text), context.ttl)
+
+
+def _backup_side(context: Context, arn: str) -> Side:
+    entry = backups.describe_backup(context.session.aws, arn)
+    table = context.session.table(f"ddb:{entry.table}")
+    kept = keeping.find_seal(context.session, table, entry, context.folder)
+    if kept is None:
+        raise NotProven(
+            f"no fingerprint was kept beside backup {entry.name}",
+            fix=("give another expected side", f"ops backup {table.logical or f'ddb:{table.physical}'}"),
+        )
+    return seal_side(kept)
+
+
+def _local_side(context: Context, path: Path) -> Side:
+    if path.suffix == ".json" and _is_seal(path.read_bytes()):
+        return seal_side(keeping.read_local_seal(path, context.folder))
+    return file_side(path, context.known_keys(str(path)), context.ttl)
+
+
+def _is_seal(text: bytes) -> bool:
+    try:
+        return bool(orjson.loads(text).get("schema") == SEAL_SCHEMA)
+    except (ValueError, AttributeError):
+        return False
+
+
+def declared_keys(table: TableTarget) -> KeySchema | None:
+    """Key attributes as the environment document declares them."""
+    if table.document is None:
+        return None
+    partition, sort = table.document.partition_key, table.document.sort_key
+    return KeySchema(partition.name, partition.type, *_sort(sort))
+
+
+def _sort(key: KeyAttribute | None) -> tuple[str | None, str | None]:
+    return (None, None) if key is None else (key.name, key.type)
+
+
+def seal_subject(side: TableSide, label: str, kind: str, moment: str, source_arn: str) -> SealSubject:
+    """What a seal says about itself."""
+    table = side.table
+    return SealSubject(
+        logical=label,
+        table_arn=table.arn,
+        table_id=table.table_id,
+        keys=table.keys.types,
+        moment=moment,
+        source_kind=kind,
+        source_arn=source_arn,
+    )
+
+
+def compared(
+    session: Session, expected: Side, found: Side, keys: KeySchema, ttl: str | None, folder: Path
+) -> Comparison:
+    """Both sides, each read once; differing keys of a live table are looked at again."""
+    rule = ttl_rule(session, ttl)
+    with gather(expected, folder) as left, gather(found, folder) as right:
+        return judge(left, right, keys=keys, ttl=rule, listed=LISTED)
+
+
+def ttl_rule(session: Session, attribute: str | None) -> TtlRule | None:
+    """Items that TTL may have removed by now are counted apart."""
+    return None if attribute is None else TtlRule(attribute, int(session.clock.now().timestamp()))
+
+
+@dataclass(frozen=True, slots=True)
+class Without:
+    """A side whose items lack some attributes: for `--ignore`."""
+
+    base: LinesSide | TableSide
+    names: frozenset[str]
+
+    @property
+    def info(self) -> SideInfo:
+        return replace(self.base.info, where=f"{self.base.info.where} without {', '.join(sorted(self.names))}")
+
+    @property
+    def live(self) -> bool:
+        return self.base.live
+
+    def records(self) -> Iterator[Record]:
+        if isinstance(self.base, LinesSide):
+            keys, ttl, items = self.base.keys, self.base.ttl, self.base.read()
+        else:
+            keys, ttl, items = self.base.table.keys, self.base.table.ttl_attribute, scanned(self.base)
+        return map(recorder(keys, ttl=ttl), map(self._strip, items))
+
+    def declared(self) -> int | None:
+        return self.base.declared()
+
+    def items_for(self, keys: Mapping[bytes, Item | None]) -> dict[bytes, Item]:
+        return {digest: self._strip(item) for digest, item in self.base.items_for(keys).items()}
+
+    def _strip(self, item: Item) -> Item:
+        return {name: value for name, value in item.items() if name not in self.names}
+
+
+def scanned(side: TableSide) -> Iterator[Item]:
+    """Every item of a table, by a strongly consistent scan."""
+    from ops.dynamodb.scan import Scan, ScanRequest
+
+    request = ScanRequest(side.table.name, None, side.segments, consistent=True)
+    return Scan(side.plane, request, side.limit).items()
+
+
+def without(side: Side, names: tuple[str, ...], keys: KeySchema) -> Side:
+    """The side without some attributes; refused for keys, and for seals, which hold no attributes."""
+    if not names:
+        return side
+    inside = [name for name in names if name in keys.names]
+    if inside:
+        raise BadArgument(f"--ignore {inside[0]}: a key attribute names the item and cannot be left out")
+    if not isinstance(side, (LinesSide, TableSide)):
+        raise BadArgument("--ignore needs the items themselves; a seal holds digests of whole items only")
+    return Without(side, frozenset(names))
+
+
+def why_void(proof: Comparison) -> str:
+    """Why a comparison proves nothing."""
+    if not proof.void:
+        return ""
+    for name, side in (("expected", proof.expected), ("found", proof.found)):
+        if side.declared is not None and side.declared != side.items:
+            return f"the {name} side was not read whole: {side.items:,} of {side.declared:,} items"
+    return "both sides are empty: zero items compared is never a proof"
+
+
+def first_keys(proof: Comparison) -> str:
+    """The first differing keys with what happened to them."""
+    named = [f"{one.kind} {key_text(one.key) if one.key else one.key_digest}" for one in proof.differences[:NAMED_KEYS]]
+    more = proof.differing - len(named)
+    return "; ".join(named) + (f"; and {more:,} more" if named and more > 0 else "")
+
+
+def reason_to_fail(proof: Comparison, subject: str) -> OpsError | None:
+    """None when proven equal; NotProven for a void comparison; ItemsDiffer with the keys for a difference."""
+    if proof.equal:
+        return None
+    if proof.differing:
+        what = f"{proof.differing:,} items of {subject} differ from {proof.expected.info.where}"
+        return ItemsDiffer(what, why=first_keys(proof))
+    return NotProven(f"nothing was proven about {subject}", why=why_void(proof))
