@@ -36,7 +36,7 @@ class SandboxControl:
         """Step the sandbox's clock forwards; what falls due is done before this returns."""
         return self._call("POST", "clock", {"advance_s": seconds})
 
-    def bind_database(  # noqa: PLR0913 - one argument per member of the route
+    def bind_database(
         self, *, engine: str, address: str, port: int, username: str, password: str, database: str
     ) -> dict[str, Any]:
         """RDS instances of this engine created from now on stand for this database."""
@@ -66,7 +66,7 @@ class SandboxControl:
     def _call(self, method: str, route: str, document: Mapping[str, Any] | None = None) -> dict[str, Any]:
         data = None if document is None else json.dumps(document).encode()
         url = f"{self.endpoint}/moto-api/sandbox/{route}"
-        request = urllib.request.Request(url, data=data, method=method)  # noqa: S310 - loopback endpoint
+        request = urllib.request.Request(url, data=data, method=method)
         request.add_header("Content-Type", "application/json")
         try:
             with self._opener().open(request, timeout=self._timeout_s) as answer:
@@ -74,9 +74,7 @@ class SandboxControl:
         except urllib.error.HTTPError as error:
             raise self._refused(error) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise SandboxNotRunning(
-                f"the sandbox at {self.endpoint} does not answer", why=str(error)
-            ) from error
+            raise SandboxNotRunning(f"the sandbox at {self.endpoint} does not answer", why=str(error)) from error
         if not isinstance(found, dict):
             raise SandboxNotRunning(f"what answers at {self.endpoint} is not the sandbox")
         return found

@@ -64,12 +64,13 @@ def write_ready_file(folder: Path, port: int, token: str) -> None:
 
 def listen(world: World, port: int) -> BaseWSGIServer:
     """A bound, threaded HTTP server; OSError when the port is taken."""
-    from werkzeug.serving import make_server
-
-    from ops.sandbox.aws.http import KeepAliveHandler
     from ops.sandbox.aws.install import build
 
     application = build(world)
+    from werkzeug.serving import make_server
+
+    from ops.sandbox.aws.http import KeepAliveHandler
+
     with _bound(port) as listener:
         return make_server(
             HOST,
@@ -93,10 +94,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         server = listen(world, options.port)
     except UnsupportedMoto as error:
-        print(f"ops sandbox: {error}", file=sys.stderr)
+        sys.stderr.write(f"ops sandbox: {error}\n")
         return EXIT_MOTO_UNFIT
     except OSError as error:
-        print(f"ops sandbox: cannot listen on {HOST}:{options.port}: {error.strerror}", file=sys.stderr)
+        sys.stderr.write(f"ops sandbox: cannot listen on {HOST}:{options.port}: {error.strerror}\n")
         return EXIT_PORT_TAKEN
     _log_to(options.folder / "aws.log")
     signal.signal(signal.SIGTERM, _stop)

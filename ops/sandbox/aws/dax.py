@@ -13,6 +13,7 @@ from typing import Any
 from moto.core.exceptions import JsonRESTError
 from moto.dax.models import DaxCluster
 from moto.dax.responses import DAXResponse
+from moto.moto_api import state_manager
 
 TLS_PORT = 9111
 DEFAULT_GROUP = "default.dax1.0"
@@ -193,6 +194,8 @@ _CALLS = (
 
 def install() -> None:
     """New calls on moto's handler, and a cluster that keeps what it is given."""
+    # a cluster is available, with its endpoint, as soon as it is described
+    state_manager.set_transition("dax::cluster", {"progression": "immediate"})
     groups = DaxGroups()
     for name in _CALLS:
         _add_call(groups, name)

@@ -12,6 +12,15 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler
 Headers = list[tuple[str, str]]
 
 
+def _failure(environ: dict[str, Any]) -> bytes:
+    """A 500 in the protocol of the caller."""
+    message = "the sandbox failed; see aws.log"
+    if environ.get("HTTP_X_AMZ_TARGET"):
+        return f'{{"__type":"InternalFailure","message":"{message}"}}'.encode()
+    error = f"<Error><Type>Receiver</Type><Code>InternalFailure</Code><Message>{message}</Message></Error>"
+    return f"<ErrorResponse>{error}</ErrorResponse>".encode()
+
+
 class KeepAliveHandler(MotoRequestHandler):
     """Reads the whole request, runs the application, sends head and body in one piece."""
 
@@ -37,7 +46,7 @@ class KeepAliveHandler(MotoRequestHandler):
             return
         except Exception:  # noqa: BLE001 - the boundary of the process: any error becomes a logged 500, never a hang
             self.server.log("error", f"Error on {self.requestline}:\n{traceback.format_exc()}")
-            status, headers, answer = "500 Internal Server Error", [], b"the sandbox failed; see aws.log"
+            status, headers, answer = "500 Internal Server Error", [], _failure(environ)
         self._send(status, headers, answer)
 
     def _request_body(self, environ: dict[str, Any]) -> bytes:

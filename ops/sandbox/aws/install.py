@@ -5,55 +5,46 @@ from __future__ import annotations
 import importlib
 import sys
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
-from ops.sandbox.aws import (
-    backups,
-    dax,
-    exports,
-    history,
-    imports,
-    lifecycle,
-    rds,
-    replicas,
-    restore,
-    scaling,
-    settings,
-    streams,
-    updates,
-    vault,
-    window,
-)
-from ops.sandbox.aws.application import SandboxApplication
-from ops.sandbox.aws.clock import SandboxTime
-from ops.sandbox.aws.dataplane import DataPlane
-from ops.sandbox.aws.world import World
+if TYPE_CHECKING:
+    from ops.sandbox.aws.application import SandboxApplication
+    from ops.sandbox.aws.clock import SandboxTime
+    from ops.sandbox.aws.history import History
+    from ops.sandbox.aws.replicas import Replicas
+    from ops.sandbox.aws.world import World
 
 MOTO_SERIES = "5.2."
 
-# every name of moto that a module here replaces or relies upon
-PATCHED: tuple[tuple[str, str], ...] = (
-    ("moto.core.utils", "utcnow"),
-    ("moto.dynamodb.models", "dynamodb_backends"),
-    *(
-        ("moto.dynamodb.models", f"DynamoDBBackend.{name}")
-        for name in (
-            "create_table", "delete_resource_policy", "delete_table", "describe_continuous_backups",
-            "describe_table", "get_resource_policy", "get_table", "list_tags_of_resource", "put_resource_policy",
-            "tag_resource", "transact_write_items", "untag_resource", "update_continuous_backups", "update_item",
-        )
-    ),
-    *(
-        ("moto.dynamodb.models.table", f"Table.{name}")
-        for name in ("__init__", "delete_item", "describe", "get_item", "put_item")
-    ),
-    ("moto.dynamodb.models.dynamo_type", "LimitedSizeDict.__setitem__"),
-    *(
-        ("moto.dynamodb.responses", f"DynamoHandler.{name}")
-        for name in (
-            "create_backup", "delete_backup", "describe_backup", "list_backups",
-            "restore_table_from_backup", "restore_table_to_point_in_time",
-        )
-    ),
+# every name of moto that a module here replaces, wraps or relies upon: module, owner, names
+PATCHED: tuple[tuple[str, str, str], ...] = (
+    ("moto.applicationautoscaling.models", "ApplicationAutoscalingBackend",
+     "deregister_scalable_target describe_scalable_targets put_scaling_policy register_scalable_target"),
+    ("moto.backup.responses", "BackupResponse", "delete_backup_plan"),
+    ("moto.core.utils", "", "utcnow"),
+    ("moto.dax.models", "DaxCluster", "to_json"),
+    ("moto.dax.responses", "DAXResponse", "create_cluster"),
+    ("moto.dynamodb.comparisons", "", "create_condition_expression_parser get_expected get_filter_expression"),
+    ("moto.dynamodb.models", "DynamoDBBackend",
+     "create_table delete_resource_policy delete_table describe_continuous_backups describe_table "
+     "describe_time_to_live get_resource_policy get_table list_tags_of_resource put_resource_policy tag_resource "
+     "transact_write_items untag_resource update_continuous_backups update_item update_table_streams "
+     "update_time_to_live"),
+    ("moto.dynamodb.models.dynamo_type", "LimitedSizeDict", "__setitem__"),
+    ("moto.dynamodb.models.table", "Table",
+     "__init__ delete_item describe get_item put_item set_stream_specification"),
+    ("moto.dynamodb.parsing.key_condition_expression", "", "parse_expression"),
+    ("moto.dynamodb.responses", "", "ProjectionExpressionParser TRANSACTION_MAX_ITEMS validate_select"),
+    ("moto.dynamodb.responses", "DynamoHandler",
+     "_validate_table_creation create_backup create_table delete_backup delete_item describe_backup describe_export "
+     "describe_import export_table_to_point_in_time import_table list_backups list_exports put_item "
+     "restore_table_from_backup restore_table_to_point_in_time update_item update_table"),
+    ("moto.moto_server.werkzeug_app", "", "DomainDispatcherApplication MotoRequestHandler create_backend_app"),
+    ("moto.rds.models", "DBInstance", "address default_port"),
+    ("moto.rds.models", "MasterUserSecret", "_generate_secret_string"),
+    ("moto.rds.models", "RDSBackend",
+     "create_db_instance restore_db_instance_from_db_snapshot restore_db_instance_to_point_in_time"),
+    ("moto.s3.models", "S3Backend", "put_object"),
 )  # fmt: skip
 
 
@@ -61,12 +52,19 @@ class UnsupportedMoto(RuntimeError):
     """The installed moto is not the one the sandbox can patch."""
 
 
+def patched_names() -> list[tuple[str, str]]:
+    """(module, dotted name) of everything on the list."""
+    return [
+        (module, f"{owner}.{name}" if owner else name) for module, owner, names in PATCHED for name in names.split()
+    ]
+
+
 def check_moto(installed: str | None = None) -> None:
     """Refuse another series of moto, or one that lacks a name; each missing name is listed."""
     found = installed or version("moto")
     if not found.startswith(MOTO_SERIES):
         raise UnsupportedMoto(f"the sandbox patches moto {MOTO_SERIES}x, but moto {found} is installed")
-    missing = [f"{module}.{name}" for module, name in PATCHED if not _exists(module, name)]
+    missing = [f"{module}.{name}" for module, name in patched_names() if not _exists(module, name)]
     if missing:
         raise UnsupportedMoto(f"moto {found} lacks names that the sandbox replaces: {', '.join(missing)}")
 
@@ -84,7 +82,7 @@ def _exists(module: str, name: str) -> bool:
 
 
 def install_clock(clock: SandboxTime) -> None:
-    """Every backend takes its time from moto.core.utils.utcnow; most have bound the name at import."""
+    """Every backend takes its time from moto.core.utils.utcnow; most bind the name when they are imported."""
     import moto.core.utils
 
     original = moto.core.utils.utcnow
@@ -95,22 +93,50 @@ def install_clock(clock: SandboxTime) -> None:
 
 def build(world: World) -> SandboxApplication:
     """The whole sandbox over moto's server application."""
+    # before our modules are imported: they bind moto's names, and a missing one must be named plainly
     check_moto()
     install_clock(world.clock)
     from moto.dynamodb.models.dynamo_type import LimitedSizeDict
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+    from ops.sandbox.aws import streams
+    from ops.sandbox.aws.application import SandboxApplication
+    from ops.sandbox.aws.dataplane import DataPlane
+    from ops.sandbox.aws.history import History
+    from ops.sandbox.aws.replicas import Replicas
+
     # moto's size rule is off by 4,600 bytes and quadratic; `limits` has the true one
     LimitedSizeDict.__setitem__ = dict.__setitem__  # type: ignore[method-assign]
-    records = history.History(world)
-    records.on_commit.append(streams.recorder(world))
+    history = History(world)
+    group = Replicas(world, history)
+    history.on_commit += [streams.recorder(world), group.forward]
+    _install_modules(world, history, group)
+    return SandboxApplication(world, DomainDispatcherApplication(create_backend_app), DataPlane(world, history))
+
+
+def _install_modules(world: World, records: History, group: Replicas) -> None:
+    from ops.sandbox.aws import (
+        backups,
+        dax,
+        exports,
+        history,
+        imports,
+        lifecycle,
+        rds,
+        replicas,
+        restore,
+        scaling,
+        settings,
+        updates,
+        vault,
+        window,
+    )
+
     lifecycle.install(world)
     history.install(world, records)
     window.install(world)
     backups.install(world)
     restore.install(world)
-    group = replicas.Replicas(world, records)
-    records.on_commit.append(group.forward)
     replicas.install(group)
     settings.install(world, group)
     scaling.install(world)
@@ -120,4 +146,3 @@ def build(world: World) -> SandboxApplication:
     rds.install(world)
     dax.install()
     vault.install(world)
-    return SandboxApplication(world, DomainDispatcherApplication(create_backend_app), DataPlane(world, records))
