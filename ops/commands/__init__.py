@@ -7,7 +7,7 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Add every command, in the order of a recovery."""
-    from ops.commands import explain, list, sandbox, status
+    from ops.commands import explain, list, load, reading, sandbox, status
 
-    for module in (status, list, sandbox, explain):
+    for module in (status, list, load, reading, sandbox, explain):
         module.register(app)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random, SystemRandom
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -60,6 +62,22 @@ def exit_code_of(errors: Sequence[OpsError]) -> int:
     """The exit code that several errors together ask for; 0 without errors."""
     codes = {error.exit_code for error in errors}
     return next((code for code in _EXIT_ORDER if code in codes), min(codes, default=0))
+
+
+@dataclass(slots=True)
+class Stop:
+    """Whether somebody asked to end, and by which signal."""
+
+    number: int = 0
+
+    def on_signal(self, number: int, _frame: FrameType | None) -> None:
+        """Signal handler."""
+        self.number = number
+        signal.signal(number, signal.SIG_DFL)
+
+    def is_set(self) -> bool:
+        """For those who look between two steps."""
+        return self.number != 0
 
 
 @dataclass(slots=True)
@@ -131,6 +149,17 @@ class App:
             return
         with open_run(folder, sys.argv[1:], session.clock, self.random) as run:
             yield run
+
+    @contextmanager
+    def gentle_stop(self) -> Iterator[Stop]:
+        """Inside, the first Ctrl-C or SIGTERM only sets a flag: the work ends at a safe place."""
+        stop = Stop()
+        before = {number: signal.signal(number, stop.on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield stop
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """A moderate step: `--yes`, or `y` on a terminal; anything else is a refusal."""

@@ -78,7 +78,7 @@ def _tokens(text: str) -> list[_Token]:
 def _bad(text: str, column: int, why: str) -> BadArgument:
     return BadArgument(
         f"condition, column {column}: {why}",
-        why=f"{text}\n       {' ' * (column - 1)}^",
+        why=f"{text[: column - 1]} >>> {text[column - 1 :]}",
         fix=("""examples: 'popularity > 90', 'genre = "rock" and attribute_exists(by_market.SE)'""",),
     )
 

@@ -1,0 +1,158 @@
+"""`ops load`: tracks of the artists in the database, into a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ops.commands._context import App, Outcome, app_of
+from ops.commands._options import DryRun, Resume
+from ops.errors import BadArgument, Interrupted
+from ops.report.text import facts, table
+
+if TYPE_CHECKING:
+    from loader.load import LoadPlan
+    from loader.report import LoadReport
+    from ops.flows.loading import LoadOptions, LoadOutcome
+
+EXAMPLES = """\b
+Examples:
+  ops load spotify --to top_tracks --market SE --market US
+  ops load tracks.jsonl.gz --to top_tracks --market SE --artists artists.csv"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("load", epilog=EXAMPLES)(load)
+
+
+def load(
+    context: typer.Context,
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="spotify, spotify-search, or a file.", show_default=False)
+    ],
+    to: Annotated[str, typer.Option("--to", metavar="RES", help="Table to write to.", show_default=False)],
+    market: Annotated[
+        list[str] | None, typer.Option("--market", metavar="CC", help="Market, ISO 3166-1 alpha-2; repeatable.")
+    ] = None,
+    artists: Annotated[
+        str | None, typer.Option(metavar="rds:ID|FILE", help="Artists; the environment's database when left out.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=32, help="Requests to the source at once.")] = 4,
+    budget: Annotated[
+        int, typer.Option(min=0, help="Calls to the source in 24 hours; 0 for none. The sandbox has none.")
+    ] = 900,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove tracks that a complete answer no longer names.")
+    ] = False,
+    record: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep every answer, without secrets.")] = None,
+    replay: Annotated[Path | None, typer.Option(metavar="DIR", help="Answer from a recording only.")] = None,
+    ca_file: Annotated[str, typer.Option(metavar="FILE", help="CA bundle of the database; needed over TCP.")] = "",
+    resume: Resume = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Load the tracks of every artist in every market; each artist and item is accounted for."""
+    from ops.flows.loading import LoadOptions
+
+    app = app_of(context, "load")
+    if not market:
+        raise BadArgument("no market given", why="without one the source answers nothing", fix=("--market SE",))
+    options = LoadOptions(
+        source, tuple(one.upper() for one in market), artists, record, replay, budget, workers, ca_file, prune
+    )
+    _run(app, to, options, resume, dry_run=dry_run)
+
+
+def _run(app: App, to: str, options: LoadOptions, resume: str | None, *, dry_run: bool) -> None:
+    from ops.flows.loading import prepare, run_load
+
+    session = app.session()
+    target = session.table(to)
+    with app.run(session, resume) as run, app.gentle_stop() as stop:
+        prepared = prepare(session, target, options, run, stop.is_set, app.settings.runs_folder.parent)
+        app.voice.say(f"  run        {run.id}")
+        lines = _plan_lines(prepared.plan, options.budget)
+        if dry_run:
+            app.finish(Outcome(prepared.plan, lines, dry_run=True))
+            return
+        for line in lines:
+            app.voice.say(line)
+        outcome = run_load(session, prepared, run)
+    _finish(app, outcome, stop.number)
+
+
+def _finish(app: App, outcome: LoadOutcome, signal_number: int) -> None:
+    report = outcome.report
+    again = f"ops load ... --resume {report.run}"
+    errors = list(outcome.errors)
+    if report.interrupted:
+        pending = max((one.pending for one in report.markets.values()), default=0)
+        errors.insert(
+            0,
+            Interrupted(
+                f"interrupted; {pending:,} of {report.artists:,} artists are still to do",
+                signal_number=signal_number or 2,
+                changed=f"{report.rows.written:,} items were written and are kept",
+                fix=(again,),
+            ),
+        )
+    app.finish(Outcome(_document(report, outcome), _lines(report, app.width), errors=tuple(errors), run=report.run))
+
+
+def _document(report: LoadReport, outcome: LoadOutcome) -> dict[str, object]:
+    rows = report.rows
+    return {
+        "read": rows.read,
+        "written": rows.written,
+        "unchanged": rows.unchanged,
+        "duplicates": rows.duplicates,
+        "rejected": rows.rejected,
+        "quarantine": str(report.dead_letter) if report.dead_letter else None,
+        "distinct_keys": report.distinct_keys,
+        "artists": report.artists,
+        "quarantined": report.quarantined,
+        "markets": dict(report.markets),
+        "finished": report.finished,
+        "prunable": report.prunable,
+        "pruned": report.pruned,
+        "nulls": report.nulls,
+        "dropped_numbers": report.dropped_numbers,
+        "differing": len(report.differing),
+        "not_in_index": list(outcome.not_in_index),
+        "without_items": len(report.without_items),
+        "source_seconds": round(report.seconds, 3),
+    }
+
+
+def _plan_lines(plan: LoadPlan, budget: int) -> list[str]:
+    days = f", {plan.days:.1f} days at {budget} calls a day" if plan.days > 1 else ""
+    return [
+        f"  plan       {plan.artists:,} artists ({plan.quarantined:,} unusable), markets {', '.join(plan.markets)}",
+        f"  cost       {plan.calls:,} calls to the source{days}; at most about {plan.write_units:,} write units",
+    ]
+
+
+def _lines(report: LoadReport, width: int) -> list[str]:
+    rows = report.rows
+    state = "loaded" if report.finished else "not finished"
+    columns = ("market", "artists", "loaded", "empty", "refused", "quarantined", "pending")
+    markets = [
+        (name, *(f"{n:,}" for n in (m.artists, m.loaded, m.empty, m.refused, m.quarantined, m.pending)))
+        for name, m in report.markets.items()
+    ]
+    return [
+        f"{state}: {report.distinct_keys:,} tracks of {report.artists:,} artists",
+        *table(columns, markets, width),
+        *facts(
+            [
+                ("rows read", f"{rows.read:,} = {rows.written:,} written + {rows.unchanged:,} unchanged"
+                 f" + {rows.duplicates:,} duplicates + {rows.rejected:,} rejected"),
+                ("same track in another market", f"{rows.other_markets:,}" if rows.other_markets else None),
+                ("no longer answered", f"{report.prunable:,}, kept (see --prune)" if report.prunable else None),
+                ("pruned", f"{report.pruned:,}" if report.pruned else None),
+                ("dead letters", report.dead_letter),
+            ]
+        ),
+    ]  # fmt: skip
