@@ -1,0 +1,306 @@
+"""Reading exports: the real one, and every way in which one can be broken."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ops.errors import BadArgument, ExportCorrupt, ExportFiltered, Unreachable
+from ops.progress import SilentProgress
+from ops.recovery.manifest import Export, ExportAddress, open_export, require_whole
+from ops.recovery.objects import ObjectFault
+from tests.unit.recovery.kit import (
+    BUCKET,
+    HOME,
+    START,
+    TABLE_ARN,
+    MemoryS3,
+    items,
+    md5,
+    put_manifest,
+    real_export,
+    written_export,
+)
+
+REAL = "s3://test-bucket/dynamodb-export/AWSDynamoDB/01715685260608-c488b4e1/manifest-summary.json"
+ADDRESS = f"s3://{BUCKET}/{HOME}/manifest-summary.json"
+
+
+def opened(s3: MemoryS3) -> Export:
+    return open_export(s3, ADDRESS)
+
+
+def test_the_real_export_is_read_with_every_attribute_type() -> None:
+    export = open_export(real_export(), REAL)
+    found = list(export.items())
+    assert (export.declared, len(found), export.table_arn) == (3, 3, TABLE_ARN)
+    assert export.exported_at.isoformat() == "2024-05-14T11:14:20.608000+00:00"
+    assert export.address == REAL
+    types = {tag for item in found for value in item.values() for tag in value}
+    assert types == {"S", "N", "BOOL", "NULL", "SS", "NS", "L", "M", "B", "BS"}
+    result = export.verify(SilentProgress())
+    assert (result.level, result.files_ok, result.files_bad) == ("bytes", 1, ())
+
+
+def test_missing_checksum_objects_are_named_as_a_weakness() -> None:
+    assert len(open_export(real_export(), REAL).weaknesses) == 2
+    assert opened(written_export([items("a")])).weaknesses == ()
+
+
+@pytest.mark.parametrize(
+    "text", [REAL, REAL.removesuffix("manifest-summary.json"), REAL.removesuffix("/manifest-summary.json")]
+)
+def test_an_address_may_stop_at_the_export_id(text: str) -> None:
+    assert ExportAddress.parse(text).text == REAL
+
+
+@pytest.mark.parametrize("text", ["", "s3://", "s3://bucket", "s3://bucket/", "bucket/key", "https://b/k"])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(BadArgument):
+        ExportAddress.parse(text)
+
+
+def test_lines_carry_object_and_number() -> None:
+    lines = list(opened(written_export([items("a", "b"), [], items("c")])).lines())
+    assert [(key[-9:], at) for key, at, _ in lines] == [("0.json.gz", 1), ("0.json.gz", 2), ("2.json.gz", 1)]
+    assert json.loads(lines[2][2])["Item"]["id"] == {"S": "c"}
+
+
+def test_unknown_members_are_tolerated() -> None:
+    assert opened(written_export([items("a")], newMember={"x": 1}, s3Prefix=None)).declared == 1
+
+
+def test_the_files_manifest_is_looked_for_beside_the_summary_too() -> None:
+    s3 = written_export([items("a")], manifestFilesS3Key="manifest-files.json")
+    assert len(list(opened(s3).items())) == 1
+
+
+def test_a_checksum_object_may_have_the_guides_name() -> None:
+    s3 = written_export([items("a")])
+    s3.objects[f"{HOME}/manifest-files.checksum"] = s3.objects.pop(f"{HOME}/manifest-files.md5")
+    assert opened(s3).weaknesses == ()
+    s3.objects[f"{HOME}/manifest-files.checksum"] = md5(b"other").encode()
+    with pytest.raises(ExportCorrupt, match=r"manifest-files\.json"):
+        opened(s3)
+
+
+PARTS = [items("a", "b", "c"), items("d", "e"), []]
+
+
+def _flip(s3: MemoryS3, key: str) -> None:
+    body = bytearray(s3.objects[key])
+    body[len(body) // 2] ^= 1
+    s3.objects[key] = bytes(body)
+
+
+def _truncate(s3: MemoryS3, key: str) -> None:
+    s3.objects[key] = s3.objects[key][:-9]
+
+
+def _cut_at_member(s3: MemoryS3, key: str) -> None:
+    """A file of two gzip members that lost its second: gzip itself sees nothing wrong."""
+    whole = s3.objects[key]
+    raw = gzip.decompress(whole)
+    half = raw.index(b"\n") + 1
+    members = [gzip.compress(raw[:half]), gzip.compress(raw[half:])]
+    manifest = s3.objects[f"{HOME}/manifest-files.json"]
+    put_manifest(s3, "manifest-files", manifest.replace(md5(whole).encode(), md5(b"".join(members)).encode()))
+    s3.objects[key] = members[0]
+
+
+def _empty(s3: MemoryS3, key: str) -> None:
+    s3.objects[key] = b""
+
+
+def _missing(s3: MemoryS3, key: str) -> None:
+    del s3.objects[key]
+
+
+def _zeros(s3: MemoryS3, key: str) -> None:
+    s3.objects[key] += b"\0" * 512
+
+
+def _swap(s3: MemoryS3, key: str) -> None:
+    s3.objects[key] = s3.objects[s3.data_keys[1]]
+
+
+def _one_line_less(s3: MemoryS3, key: str) -> None:
+    """The object's md5 is right, its count is not."""
+    body = gzip.compress(gzip.decompress(s3.objects[key]).split(b"\n", 1)[1])
+    manifest = s3.objects[f"{HOME}/manifest-files.json"]
+    put_manifest(s3, "manifest-files", manifest.replace(md5(s3.objects[key]).encode(), md5(body).encode()))
+    s3.objects[key] = body
+
+
+def _not_gzip(s3: MemoryS3, key: str) -> None:
+    """The manifest names exactly this object, but it is no whole gzip stream."""
+    body = s3.objects[key][:-9]
+    manifest = s3.objects[f"{HOME}/manifest-files.json"]
+    put_manifest(s3, "manifest-files", manifest.replace(md5(s3.objects[key]).encode(), md5(body).encode()))
+    s3.objects[key] = body
+
+
+@pytest.mark.parametrize(
+    ("damage", "kind"),
+    [
+        (_flip, "checksum"),
+        (_truncate, "checksum"),
+        (_cut_at_member, "checksum"),
+        (_zeros, "checksum"),
+        (_empty, "size"),
+        (_not_gzip, "size"),
+        (_missing, "missing"),
+        (_swap, "foreign"),
+        (_one_line_less, "count"),
+    ],
+)
+def test_a_damaged_object_is_classed_and_named(damage: Callable[[MemoryS3, str], None], kind: str) -> None:
+    s3 = written_export(PARTS)
+    key = s3.data_keys[0]
+    damage(s3, key)
+    export = opened(s3)
+    found = export.verify(SilentProgress())
+    assert [(name, text.partition(":")[0]) for name, text in found.files_bad] == [(key, kind)]
+    assert found.files_ok == 2
+    with pytest.raises(ExportCorrupt) as caught:
+        require_whole(export, found)
+    assert key in caught.value.why
+    with pytest.raises(ObjectFault) as fault:
+        list(export.items())
+    assert (fault.value.fault.key, fault.value.fault.kind) == (key, kind)
+
+
+@pytest.mark.parametrize("damage", [_flip, _truncate, _cut_at_member, _empty, _missing, _zeros, _swap])
+def test_not_one_line_of_a_damaged_object_is_handed_out(damage: Callable[[MemoryS3, str], None]) -> None:
+    s3 = written_export(PARTS)
+    damage(s3, s3.data_keys[0])
+    lines = opened(s3).lines()
+    with pytest.raises(ObjectFault):
+        next(lines)
+
+
+def test_an_object_that_the_manifest_does_not_name_is_foreign() -> None:
+    s3 = written_export(PARTS)
+    stranger = f"{HOME}/data/zzzz.json.gz"
+    s3.objects[stranger] = gzip.compress(b"{}\n")
+    found = opened(s3).verify(SilentProgress())
+    assert [(key, text.partition(":")[0]) for key, text in found.files_bad] == [(stranger, "foreign")]
+    assert found.files_ok == 3
+
+
+def test_a_line_that_is_no_item_is_named() -> None:
+    s3 = written_export([items("a")])
+    key = s3.data_keys[0]
+    body = gzip.compress(b'{"Keys":{}}\n')
+    manifest = s3.objects[f"{HOME}/manifest-files.json"]
+    put_manifest(s3, "manifest-files", manifest.replace(md5(s3.objects[key]).encode(), md5(body).encode()))
+    s3.objects[key] = body
+    with pytest.raises(ExportCorrupt) as caught:
+        list(opened(s3).items())
+    assert "line 1" in caught.value.why
+
+
+def test_sums_that_do_not_add_up_are_refused() -> None:
+    with pytest.raises(ExportCorrupt) as caught:
+        opened(written_export(PARTS, itemCount=6))
+    assert caught.value.why.startswith("count")
+
+
+@pytest.mark.parametrize(
+    ("members", "kind"),
+    [
+        ({"exportArn": f"{TABLE_ARN}/export/01715685260608-ffffffff"}, "foreign"),
+        ({"exportArn": "arn:aws:dynamodb:eu-central-1:1:table/Other/export/01715685260608-c488b4e1"}, "foreign"),
+        ({"exportArn": None}, "foreign"),
+        ({"itemCount": "5"}, "foreign"),
+        ({"exportTime": None}, "foreign"),
+    ],
+)
+def test_a_summary_of_something_else_is_foreign(members: dict[str, Any], kind: str) -> None:
+    with pytest.raises(ExportCorrupt) as caught:
+        opened(written_export(PARTS, **members))
+    assert caught.value.why.startswith(kind)
+
+
+def test_an_export_of_another_table_or_second_is_foreign_when_asked_for() -> None:
+    s3 = written_export(PARTS)
+    open_export(s3, ADDRESS, table_arn=TABLE_ARN, at=START)
+    for wanted in ({"table_arn": TABLE_ARN + "2"}, {"at": START - timedelta(seconds=1)}):
+        with pytest.raises(ExportCorrupt) as caught:
+            open_export(s3, ADDRESS, **wanted)
+        assert caught.value.why.startswith("foreign")
+
+
+def test_a_cut_or_altered_manifest_is_refused() -> None:
+    for name in ("manifest-files", "manifest-summary"):
+        s3 = written_export(PARTS)
+        s3.objects[f"{HOME}/{name}.json"] = s3.objects[f"{HOME}/{name}.json"][:-20]
+        with pytest.raises(ExportCorrupt, match=name):
+            opened(s3)
+        del s3.objects[f"{HOME}/{name}.md5"]
+        with pytest.raises(ExportCorrupt, match=name):
+            opened(s3)
+
+
+def test_a_missing_files_manifest_is_named() -> None:
+    s3 = written_export(PARTS)
+    del s3.objects[f"{HOME}/manifest-files.json"]
+    with pytest.raises(ExportCorrupt) as caught:
+        opened(s3)
+    assert caught.value.why.startswith("missing")
+
+
+def test_a_manifest_that_names_an_object_outside_its_export_is_foreign() -> None:
+    s3 = written_export(PARTS)
+    manifest = s3.objects[f"{HOME}/manifest-files.json"]
+    put_manifest(s3, "manifest-files", manifest.replace(b"c488b4e1/data/", b"00000000/data/", 1))
+    with pytest.raises(ExportCorrupt) as caught:
+        opened(s3)
+    assert caught.value.why.startswith("foreign")
+
+
+def test_an_object_named_twice_is_refused() -> None:
+    s3 = written_export([items("a"), []])
+    line = s3.objects[f"{HOME}/manifest-files.json"].splitlines()[1]
+    manifest = s3.objects[f"{HOME}/manifest-files.json"] + line + b"\n"
+    put_manifest(s3, "manifest-files", manifest)
+    with pytest.raises(ExportCorrupt) as caught:
+        opened(s3)
+    assert "twice" in caught.value.why
+
+
+def test_a_filtered_export_is_refused_and_an_unknown_one_unless_allowed() -> None:
+    s3 = written_export(PARTS)
+    (arn,) = s3.exports
+    s3.exports[arn] = {"ExportArn": arn, "FilterSpecification": {"FilterExpression": "x = :x"}}
+    with pytest.raises(ExportFiltered, match="filtered export"):
+        opened(s3)
+    s3.exports.clear()
+    with pytest.raises(ExportFiltered, match="cannot be read"):
+        opened(s3)
+    assert open_export(s3, ADDRESS, unknown_filter=True).weaknesses
+
+
+def test_an_incremental_export_is_not_taken_for_a_table() -> None:
+    s3 = written_export([[]], exportFromTime="2026-11-20T09:00:00Z", exportToTime="2026-11-20T10:00:00Z")
+    manifest = s3.objects[f"{HOME}/manifest-files.json"].replace(f"{HOME}/data/".encode(), b"AWSDynamoDB/data/")
+    put_manifest(s3, "manifest-files", manifest)
+    export = opened(s3)
+    assert export.incremental
+    with pytest.raises(BadArgument, match="changes, not a table"):
+        next(export.items())
+
+
+def test_a_broken_connection_is_tried_again_and_then_named() -> None:
+    s3 = written_export(PARTS)
+    key = s3.data_keys[0]
+    s3.breaks[key] = 2
+    assert len(list(opened(s3).items())) == 5
+    s3.breaks[key] = 3
+    with pytest.raises(Unreachable, match="broke off"):
+        list(opened(s3).items())
