@@ -21,6 +21,7 @@ from ops.sandbox.processes import ProcessRecord
 from ops.sandbox.provision import provision
 from ops.sandbox.state import (
     SandboxState,
+    clear_folder,
     locked,
     make_folder,
     read_state,
@@ -87,6 +88,7 @@ def up(options: SandboxOptions, progress: Progress, clock: Clock | None = None) 
         if state is not None or _leftovers(options.folder):
             progress.note("an earlier start was interrupted; its processes are ended and it starts over")
             _end_all(options.folder, state, clock)
+            clear_folder(options.folder)
         try:
             return _start(options, progress, clock)
         except BaseException:
@@ -310,4 +312,3 @@ def _end(process: ProcessRecord, clock: Clock) -> bool:
     # PostgreSQL takes SIGINT as a fast shutdown; SIGTERM would wait for every session to leave.
     first = signal.SIGTERM if process.name in ("aws", "spotify") else signal.SIGINT
     return processes.stop(process, clock, first=first, grace_s=STOP_GRACE_S)
-

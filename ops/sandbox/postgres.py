@@ -189,7 +189,9 @@ def _initdb(home: Path, binaries: Path, password: str, owner: Owner | None) -> N
         said = " | ".join(line.strip() for line in whole.splitlines() if "rror" in line or "FATAL" in line)
         kind: type[OpsError] = StateFolderUnusable if _about_the_folder(whole) else SandboxBroken
         raise kind(
-            "PostgreSQL could not create its data folder", why=said or whole[-300:], changed=f"{home} is half made"
+            "PostgreSQL could not create its data folder",
+            why=_explained(said or whole[-300:]),
+            changed=f"{home} is half made",
         )
 
 
@@ -213,6 +215,11 @@ def _initdb_command(home: Path, binaries: Path, password_file: Path) -> list[str
         *("--no-sync", "--no-instructions"),
         *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
     ]
+
+
+def _explained(said: str) -> str:
+    """PostgreSQL reports a short write by its bytes; the reader wants the cause."""
+    return f"the disk is full: {said}" if "wrote only" in said else said
 
 
 def _about_the_folder(said: str) -> bool:

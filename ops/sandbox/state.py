@@ -25,6 +25,7 @@ from ops.sandbox.processes import ProcessRecord
 
 SCHEMA = "ops.sandbox/1"
 STATE_FILE = "state.json"
+LOCK_FILE = "lock"
 NEEDED_BYTES = 150 * 1024 * 1024
 FOLDER_ERRORS = {
     errno.ENOSPC: "the disk is full",
@@ -156,7 +157,7 @@ def read_ready_file(path: Path) -> Mapping[str, object] | None:
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the folder for one `up` or `down`. The kernel frees the lock of a dead process by itself."""
-    path = folder / "lock"
+    path = folder / LOCK_FILE
     with _explained(folder):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
@@ -175,6 +176,16 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def clear_folder(folder: Path) -> None:
+    """Remove what an interrupted start left; the lock stays, because it is held."""
+    with _explained(folder):
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != LOCK_FILE:
+                path.unlink()
 
 
 def remove_folder(folder: Path) -> None:
