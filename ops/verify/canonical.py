@@ -29,7 +29,7 @@ class ShapeError(ValueError):
     """An item that is no well-formed DynamoDB JSON; the text says why."""
 
 
-def canonical_item(item: Item) -> bytes:
+def canonical_item(item: object) -> bytes:
     """Canonical bytes of an item; ShapeError when it is not well-formed."""
     if not isinstance(item, dict):
         raise ShapeError(f"an item must be an object, not {type(item).__name__}")
@@ -55,7 +55,7 @@ def canonical_key(item: Item, keys: KeySchema) -> bytes:
     return canonical_item(found)
 
 
-def canonical_value(value: AttributeValue, depth: int = 1) -> AttributeValue:
+def canonical_value(value: object, depth: int = 1) -> AttributeValue:
     """One attribute value with numbers, sets and binaries in their one notation."""
     if not isinstance(value, dict) or len(value) != 1:
         raise ShapeError("an attribute is not one DynamoDB value")
@@ -110,7 +110,7 @@ def _sorted_json(document: Any) -> bytes:
         raise ShapeError(f"not writable as JSON: {error}") from error
 
 
-def _flat_and_known(item: Item) -> bool:
+def _flat_and_known(item: dict[str, Any]) -> bool:
     """Whether every value is a plain scalar of the right kind, so that no walk is needed to know its shape."""
     for value in item.values():
         if type(value) is not dict or len(value) != 1:
