@@ -1,0 +1,150 @@
+"""Our side of every case: thin adapters over the library, so that a change of its names is a change of a few lines.
+
+As with the peers, the window opens when libraries are imported, and reading the export lines is part of the work.
+"""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import orjson
+
+from bench.items import differences
+from bench.window import Job, Window, main
+from ops.aws import Aws
+from ops.clock import SystemClock
+from ops.dynamodb.client import DataPlane, data_plane
+from ops.dynamodb.scan import Scan, ScanRequest
+from ops.dynamodb.write import BulkWriter, WriteTarget
+from ops.model.items import Item, KeySchema
+from ops.model.proof import SideInfo
+from ops.recovery.objects import gzip_lines
+from ops.verify.compare import compare
+from ops.verify.fingerprint import TableDigest, recorder
+from ops.verify.sides import LinesSide
+
+TABLE = "bench"
+REGION = "us-east-1"
+KEYS = KeySchema("artist_id", "S", "id", "S")
+#: What `ops --help` must not load: each costs about as much as all the rest.
+HEAVY = ("boto3", "botocore", "pulumi", "duckdb", "moto")
+
+
+def export_items(files: tuple[str, ...]) -> Iterator[Item]:
+    """The items of all export lines, as the library reads them."""
+    for path in files:
+        with Path(path).open("rb") as file:
+            for line in gzip_lines(file):
+                item: Item = orjson.loads(line)["Item"]
+                yield item
+
+
+def plane() -> DataPlane:
+    """The data plane of the endpoint that the environment names."""
+    return data_plane(Aws(region=REGION), SystemClock(), Random(0))
+
+
+def write(job: Job, window: Window) -> int:
+    """Export lines into a table by the bulk writer."""
+    writer = BulkWriter(plane(), WriteTarget(TABLE, KEYS))
+    with window:
+        counts = writer.put(export_items(job.files))
+    if counts.written != job.items:
+        raise RuntimeError(f"{counts.written} of {job.items} items written")
+    return counts.written
+
+
+def scan(job: Job, window: Window) -> int:
+    """A parallel scan into export lines; options: segments, level (of gzip)."""
+    reading = Scan(plane(), ScanRequest(TABLE, segments=int(job.options["segments"])))
+    target = Path(job.folder) / "scan.json.gz"
+    with window, gzip.open(target, "wb", compresslevel=int(job.options["level"])) as file:
+        for page in reading.pages():
+            file.write(b"".join(b'{"Item":%s}\n' % orjson.dumps(item) for item in page.items))
+    return sum(1 for _ in export_items((str(target),)))
+
+
+def read(job: Job, window: Window) -> int:
+    """A parallel scan whose checked items go nowhere; options: segments."""
+    reading = Scan(plane(), ScanRequest(TABLE, segments=int(job.options["segments"])))
+    with window:
+        return sum(1 for _ in reading.items())
+
+
+def fingerprint(job: Job, window: Window) -> int:
+    """Export lines to the digest of the table, on one core."""
+    digest, record = TableDigest(), recorder(KEYS)
+    with window:
+        for item in export_items(job.files):
+            digest.add(record(item))
+    return digest.count
+
+
+def compare_sides(job: Job, window: Window) -> int:
+    """Two exports compared; exactly the planted differences must come out."""
+    sides = [LinesSide(SideInfo("export", files[0]), lambda files=files: export_items(files), KEYS)  # type: ignore[misc]
+             for files in (job.files, job.others)]  # fmt: skip
+    with window:
+        found = compare(sides[0], sides[1], keys=KEYS)
+    if (found.changed, found.missing, found.extra) != differences(job.items) or found.duplicates or found.shape:
+        raise RuntimeError(f"wrong result: changed {found.changed}, missing {found.missing}, extra {found.extra}")
+    return job.items
+
+
+def help_text(job: Job, window: Window) -> int:
+    """`ops --help` as a process of its own; it must load nothing heavy."""
+    command = [sys.executable, "-m", "ops", "--help"]
+    with window:
+        subprocess.run(command, check=True, capture_output=True, timeout=30)
+    traced = [sys.executable, "-X", "importtime", *command[1:]]
+    trace = subprocess.run(traced, check=True, capture_output=True, timeout=30, text=True).stderr
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in trace.splitlines()}
+    if found := loaded.intersection(HEAVY):
+        raise RuntimeError(f"ops --help loads {', '.join(sorted(found))}")
+    return 1
+
+
+def server_write(job: Job, window: Window) -> int:
+    """Items written into a table of a stand-in for AWS; its speed is what is measured."""
+    _make_table()
+    return write(job, window)
+
+
+def server_scan(job: Job, window: Window) -> int:
+    """The same table, filled and then scanned in one segment."""
+    _make_table()
+    write(job, Window())
+    return read(job, window)
+
+
+def _make_table() -> None:
+    client = Aws(region=REGION).client("dynamodb")
+    client.create_table(
+        TableName=TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind in KEYS.types.items()],
+        KeySchema=[
+            {"AttributeName": name, "KeyType": kind} for name, kind in zip(KEYS.names, ("HASH", "RANGE"), strict=True)
+        ],
+    )
+    client.get_waiter("table_exists").wait(TableName=TABLE, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+
+
+CASES = {
+    "write": write,
+    "scan": scan,
+    "read": read,
+    "fingerprint": fingerprint,
+    "compare": compare_sides,
+    "help": help_text,
+    "server_write": server_write,
+    "server_scan": server_scan,
+}
+
+if __name__ == "__main__":
+    main(CASES)

@@ -1,0 +1,93 @@
+"""RESULTS.md: the same results, for readers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from bench.cases import GROUPS, Group
+from bench.results import Outcome, growth, missed, ratios, reached
+
+
+def markdown(outcomes: Sequence[Outcome], head: Mapping[str, Any], lost: Sequence[str]) -> str:
+    """The whole page."""
+    found = ratios(outcomes)
+    parts = [_head(head)]
+    for group in GROUPS:
+        chosen = [one for one in outcomes if one.case.group == group.name]
+        if chosen:
+            parts.append(_table(group, chosen, found))
+    parts.append(_growth(outcomes))
+    parts.append(_lines("Goals that were missed", missed(outcomes), "None."))
+    parts.append(_lines("Ratios more than 10 % worse than in the results before", lost, "None."))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _head(head: Mapping[str, Any]) -> str:
+    machine, peers = head["machine"], head["peers"]
+    versions = ", ".join(f"{name} {machine[name]}" for name in ("python", "orjson", "boto3", "moto"))
+    others = "; ".join(f"{name} {text}" for name, text in peers.items())
+    return (
+        "# Figures\n\n"
+        "Written by `python -m bench`; do not edit. Every figure is the median of the runs (least to most); every run is "
+        "a process of its own, and each round runs all cases once, so that a slow moment of the machine falls on all "
+        "of them. CPU is user and system time of the client, from the first line read to the last item acknowledged or "
+        "the file closed. Times that depend on the processor do not carry over; ratios do.\n\n"
+        f"* {head['date']}, {machine['processor']}, {machine['cores']} cores, {machine['memory']}, "
+        f"Linux {machine['kernel']}, at most {head['runs']} runs\n"
+        f"* ours: commit {head['commit']}; {versions}\n"
+        f"* peers: {others}\n"
+        f"* the server needed at most {head['server_share']:.0%} of the wall time of a write or scan, so that it never "
+        "was what was measured"
+    )
+
+
+def _table(group: Group, outcomes: Sequence[Outcome], found: Mapping[str, float]) -> str:
+    rows = [
+        f"## {group.title}",
+        "",
+        f"| Way | items | {group.unit} | least - most | runs | wall s | CPU s | peak MB | goal | ratio |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    rows += [_row(group, one, found) for one in outcomes]
+    return "\n".join(rows)
+
+
+def _row(group: Group, one: Outcome, found: Mapping[str, float]) -> str:
+    if not one.samples:
+        return f"| {one.case.title} | {one.case.items:,} | not run: {one.not_run} | | | | | | | |"
+    figures, digits = one.figures, group.digits
+    ratio = f"{found[one.case.name]:.1f} x" if one.case.name in found else ""
+    cells = (
+        one.case.title,
+        f"{one.case.items:,}",
+        f"{median(figures):,.{digits}f}",
+        f"{min(figures):,.{digits}f} - {max(figures):,.{digits}f}",
+        str(len(figures)),
+        f"{median(sample.wall_s for sample in one.samples):.2f}",
+        f"{median(sample.cpu_s for sample in one.samples):.2f}",
+        f"{max(sample.peak_mb for sample in one.samples):.0f}",
+        _goal(one),
+        ratio,
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _goal(one: Outcome) -> str:
+    verdict = reached(one)
+    if verdict is None:
+        return ""
+    return f"{one.case.goal:,g} {'reached' if verdict else '**missed**'}"
+
+
+def _growth(outcomes: Sequence[Outcome]) -> str:
+    lines = [
+        f"{large}: {times:.1f} times the CPU of {small} (limit {limit:.0f})"
+        for small, large, times, limit in growth(outcomes)
+    ]
+    return _lines("Ten times the items", lines, "") if lines else ""
+
+
+def _lines(title: str, lines: Sequence[str], otherwise: str) -> str:
+    return f"## {title}\n\n" + ("\n".join(f"* {line}" for line in lines) or otherwise)
