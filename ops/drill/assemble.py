@@ -184,7 +184,7 @@ def _report(
 
 def _counts(bench: Bench) -> tuple[CountSample, ...]:
     zero = bench.moment("T0").monotonic_s
-    return tuple(replace(sample, offset_s=round(at - zero, 3)) for at, sample in bench.counts)
+    return tuple(replace(sample, offset_s=round(at - zero, 3) or 0.0) for at, sample in bench.counts)
 
 
 def _load(writes: Sequence[Write]) -> dict[str, int]:

@@ -37,6 +37,10 @@ class Recovered:
 def recover(bench: Bench, plane: Plane, damage: Damage) -> Recovered:
     """Restore, wait, re-apply, read back."""
     request, point, until, bound_s = _source(bench, damage)
+    if bench.scenario.way == "pitr":
+        bench.count(damage.expected, plane.count(bench.subject), "damaged table, when its restore begins")
+    else:
+        bench.count(damage.expected, 0, "no table, when the restore begins")
     with bench.phase("restore", f"{point} to {bench.restored}"):
         started = restore.start_restore(bench.aws, request, bench.run, bench.clock, bench.progress)
         bench.mark("T3", "answer of the restore call")

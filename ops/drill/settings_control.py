@@ -14,16 +14,20 @@ from ops.recovery.settings import TableSettings, read_settings
 
 
 def plant_setting(bench: Bench, wanted: TableSettings) -> tuple[Planted, ...]:
-    """Spoil, read back, put right, read back: caught only when exactly the spoiled setting was named."""
+    """Spoil, read back, put right, read back: caught only when exactly the spoiled setting was named in addition.
+
+    What differed before the control stays a difference of the drill; it is not the control's.
+    """
     plant = plan_setting(wanted, bench.chance("setting"))
     if plant is None:
         bench.warn("OPS-W007", "the contract states no setting that the control could spoil")
         return ()
     bench.run.write("control", code=plant.code, what=plant.what, seed=bench.seed)
+    before = {one.setting for one in _read(bench, wanted)}
     _spoil(bench, plant)
-    named = _read(bench, wanted)
+    named = [one for one in _read(bench, wanted) if one.setting not in before]
     _apply(bench, wanted)
-    left = _read(bench, wanted)
+    left = [one for one in _read(bench, wanted) if one.setting not in before]
     caught = [one.setting for one in named] == [plant.setting] and not left
     words = ", ".join(f"{one.setting}: wanted {one.wanted}, found {one.found}" for one in named)
     if left:

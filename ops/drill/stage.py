@@ -52,7 +52,8 @@ def make_subject(bench: Bench, plane: Plane, comparer: Comparer) -> Stage:
         bench.clock.sleep(QUIET_S)
         pitr.wait_until_restorable(bench.aws, bench.subject, opened, bench.clock, bench.progress)
     with bench.phase("baseline", f"reading every item of {bench.subject}"):
-        items = tuple(plane.scan(bench.subject))
+        # a parallel scan has no order of its own; the seed must meet the same one in every run
+        items = tuple(sorted(plane.scan(bench.subject), key=lambda item: key_token(key_of(item, bench.schema))))
         if not items:
             raise BadArgument(
                 f"table {source} held no item at {rfc3339(started.restored_to)}",

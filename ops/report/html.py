@@ -64,7 +64,7 @@ def _context(report: DrillReport, show_keys: bool) -> dict[str, Any]:
         "proofs": [
             ("Table, controls planted", report.control_proof),
             ("Table, controls taken back", report.proof),
-            *((f"Index {one.found.info.where}", one) for one in report.index_proof),
+            *((f"Index {one.found.info.where.rpartition('/')[2]}", one) for one in report.index_proof),
         ],
         "settings": _settings(report),
         "show_keys": show_keys,
@@ -102,6 +102,8 @@ def _setting_state(report: DrillReport, name: str, values: dict[str, str]) -> st
         return f"DIFFERS: wanted {wrong[name].wanted}"
     if any(name == one or name.startswith(f"{one}.") for one in report.left_out):
         return "left out in a drill"
+    if values["after"].startswith("not readable"):
+        return "not compared"
     if values["before"] == values["after"]:
         return "kept by the restore" if values["restored"] == values["after"] else "lost, re-applied"
     return "set by ops" if not values["before"] else "not in the contract"

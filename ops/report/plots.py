@@ -86,6 +86,8 @@ class CountPlot:
 
 def duration(seconds: float) -> str:
     """`0.4 s`, `42 s`, `8 min 12 s`, `2 h 3 min`."""
+    if round(seconds, 1) == 0:
+        return "0 s"
     if seconds < 0:
         return f"-{duration(-seconds)}"
     if seconds < 10:

@@ -12,7 +12,7 @@ from ops.model.drill import DrillReport, LostWrite, Planted
 from ops.model.proof import Difference
 from ops.report.html import VERDICT_TEXT, render_drill
 
-_VOID = {"meta", "line", "rect", "circle", "br", "link", "img", "hr", "input"}
+_VOID = {"meta", "line", "rect", "circle", "br", "wbr", "link", "img", "hr", "input"}
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202egpj.exe\"' onload=x & {{ 7*7 }}"
 
 
