@@ -19,8 +19,9 @@ from moto.dynamodb.exceptions import ConditionalCheckFailed, ItemSizeTooLarge, I
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
+from moto.dynamodb.responses import DynamoHandler
 
-from ops.sandbox.aws.items import Key, StoredItem, plain_wire
+from ops.sandbox.aws.items import Key, StoredItem, plain_wire, with_text
 from ops.sandbox.aws.limits import checked_item, key_plan
 from ops.sandbox.aws.tables import TableState, clone, place, remove, state_of, stored
 from ops.sandbox.aws.world import World
@@ -110,6 +111,7 @@ def install(world: World, history: History) -> None:
     """Put the journal under moto's only three ways to change an item, and under its transactions."""
     original_init, original_update = Table.__init__, DynamoDBBackend.update_item
     original_transaction = DynamoDBBackend.transact_write_items
+    original_call = DynamoHandler.call_action
 
     @functools.wraps(original_init)
     def init(self: Table, *args: Any, **kwargs: Any) -> None:
@@ -139,10 +141,10 @@ def install(world: World, history: History) -> None:
         return item
 
     def delete_item(self: Table, hash_key: DynamoType, range_key: DynamoType | None) -> StoredItem | None:
-        before: Any = self.get_item(hash_key, range_key)
+        before = stored(self, _key_of_parts(self, hash_key, range_key))
         if before is not None:
             history.delete(self, before)
-        return before  # type: ignore[no-any-return]
+        return before
 
     def update_item(self: DynamoDBBackend, table_name: str, *args: Any, **kwargs: Any) -> StoredItem:
         return _update(history, original_update, self, table_name, *args, **kwargs)
@@ -155,12 +157,22 @@ def install(world: World, history: History) -> None:
             for table in self.tables.values():
                 state_of(table).version += 1
 
+    def call_action(self: DynamoHandler) -> Any:
+        self.params = with_text(getattr(self, "params", {}))
+        return original_call(self)
+
+    DynamoHandler.call_action = call_action  # type: ignore[method-assign]
     Table.__init__ = init  # type: ignore[method-assign]
     Table.__deepcopy__ = lambda self, memo: clone(self)  # type: ignore[attr-defined]
     Table.put_item = put_item  # type: ignore[method-assign]
     Table.delete_item = delete_item  # type: ignore[method-assign]
     DynamoDBBackend.update_item = update_item  # type: ignore[method-assign]
     DynamoDBBackend.transact_write_items = transact_write_items  # type: ignore[method-assign]
+
+
+def _key_of_parts(table: Table, hash_key: DynamoType, range_key: DynamoType | None) -> dict[str, Any]:
+    parts = [one for one in (hash_key, range_key) if one is not None]
+    return plain_wire(dict(zip(table.table_key_attrs, parts, strict=False)))
 
 
 def _update(

@@ -36,14 +36,16 @@ PATCHED: tuple[tuple[str, str, str], ...] = (
     ("moto.dynamodb.parsing.key_condition_expression", "", "parse_expression"),
     ("moto.dynamodb.responses", "", "ProjectionExpressionParser TRANSACTION_MAX_ITEMS validate_select"),
     ("moto.dynamodb.responses", "DynamoHandler",
-     "_validate_table_creation create_backup create_table delete_backup delete_item describe_backup describe_export "
-     "describe_import export_table_to_point_in_time import_table list_backups list_exports put_item "
+     "_validate_table_creation call_action create_backup create_table delete_backup delete_item describe_backup "
+     "describe_export describe_import export_table_to_point_in_time import_table list_backups list_exports put_item "
      "restore_table_from_backup restore_table_to_point_in_time update_item update_table"),
     ("moto.moto_server.werkzeug_app", "", "DomainDispatcherApplication MotoRequestHandler create_backend_app"),
     ("moto.rds.models", "DBInstance", "address default_port"),
     ("moto.rds.models", "MasterUserSecret", "_generate_secret_string"),
     ("moto.rds.models", "RDSBackend",
      "create_db_instance restore_db_instance_from_db_snapshot restore_db_instance_to_point_in_time"),
+    ("moto.iam.access_control", "PermissionResult", "NEUTRAL"),
+    ("moto.s3.models", "FakeBucket", "get_permission"),
     ("moto.s3.models", "S3Backend", "put_object"),
 )  # fmt: skip
 
@@ -117,6 +119,7 @@ def build(world: World) -> SandboxApplication:
 def _install_modules(world: World, records: History, group: Replicas) -> None:
     from ops.sandbox.aws import (
         backups,
+        buckets,
         dax,
         exports,
         history,
@@ -145,4 +148,5 @@ def _install_modules(world: World, records: History, group: Replicas) -> None:
     updates.install(world)
     rds.install(world)
     dax.install()
+    buckets.install()
     vault.install(world)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -51,7 +52,8 @@ class StoredItem(Item):
         return self.size_bytes
 
     def to_json(self, root_attr_name: str = "Attributes") -> dict[str, Any]:
-        return {root_attr_name: self.wire}
+        # moto's serializer encodes binaries once more: it must be given bytes
+        return {root_attr_name: with_bytes(self.wire)}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> StoredItem:
         return self
@@ -63,6 +65,28 @@ class StoredItem(Item):
         for name, value in copy.deepcopy(self.wire).items():
             item.attrs[name] = DynamoType(value)
         return item
+
+
+def with_bytes(value: Any) -> Any:
+    """A wire item or request with binaries as bytes, as moto's responses want them."""
+    return _binaries(value, lambda one: base64.b64decode(one) if isinstance(one, str) else one)
+
+
+def with_text(value: Any) -> Any:
+    """The same with binaries as base64 text, as they are stored and compared here."""
+    return _binaries(value, _text)
+
+
+def _binaries(value: Any, convert: Callable[[Any], Any]) -> Any:
+    if isinstance(value, dict):
+        if len(value) == 1:
+            ((name, content),) = value.items()
+            if name == "B" and isinstance(content, str | bytes):
+                return {"B": convert(content)}
+            if name == "BS" and isinstance(content, list):
+                return {"BS": [convert(one) for one in content]}
+        return {name: _binaries(one, convert) for name, one in value.items()}
+    return [_binaries(one, convert) for one in value] if isinstance(value, list) else value
 
 
 def key_of(key_names: list[str], wire: Wire) -> Key:

@@ -12,7 +12,7 @@ from typing import Any
 from moto.dynamodb.models.table import Table
 
 from ops.sandbox.aws.clock import moment
-from ops.sandbox.aws.items import StoredItem
+from ops.sandbox.aws.items import StoredItem, with_bytes
 from ops.sandbox.aws.world import World
 
 _KINDS = {(False, True): "INSERT", (True, True): "MODIFY", (True, False): "REMOVE"}
@@ -37,10 +37,10 @@ class StreamEntry:
         assert item is not None
         images: dict[str, Any] = {}
         if self._after is not None and self._view in ("NEW_IMAGE", "NEW_AND_OLD_IMAGES"):
-            images["NewImage"] = self._after.wire
+            images["NewImage"] = with_bytes(self._after.wire)
         if self._before is not None and self._view in ("OLD_IMAGE", "NEW_AND_OLD_IMAGES"):
-            images["OldImage"] = self._before.wire
-        keys = {name: item.wire[name] for name in self._table.table_key_attrs}
+            images["OldImage"] = with_bytes(self._before.wire)
+        keys = with_bytes({name: item.wire[name] for name in self._table.table_key_attrs})
         return {
             "eventID": self._event,
             "eventName": _KINDS[self._before is not None, self._after is not None],

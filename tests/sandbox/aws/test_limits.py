@@ -140,3 +140,26 @@ def test_a_condition_decides_and_returns_the_old_item_on_request(lab: Any) -> No
     assert lab.refusal(lab.dynamodb.put_item, **call) == "ConditionalCheckFailedException"
     old = lab.dynamodb.put_item(TableName=table, Item={"pk": {"S": "a"}}, ReturnValues="ALL_OLD")["Attributes"]
     assert old == {"pk": {"S": "a"}, "v": {"N": "1"}}
+
+
+def test_binaries_survive_every_way_in_and_out(lab: Any) -> None:
+    table = lab.table(
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "B"}],
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+    )
+    client, key = lab.dynamodb, {"pk": {"B": b"\x00\xff"}}
+    item = {**key, "b": {"B": b"abc"}, "bs": {"BS": [b"1"]}, "m": {"M": {"deep": {"L": [{"B": b"zz"}]}}}}
+    client.put_item(TableName=table, Item=item)
+    update = {"TableName": table, "Key": key, "ReturnValues": "ALL_NEW"}
+    changed = client.update_item(
+        **update, UpdateExpression="SET c = :c", ConditionExpression="b = :b",
+        ExpressionAttributeValues={":c": {"B": b"new"}, ":b": {"B": b"abc"}},
+    )["Attributes"]  # fmt: skip
+    assert changed == {**item, "c": {"B": b"new"}}
+    assert client.update_item(**update, UpdateExpression="REMOVE c")["Attributes"] == item
+    assert client.get_item(TableName=table, Key=key)["Item"] == item
+    client.transact_write_items(TransactItems=[{"Put": {"TableName": table, "Item": item}}])
+    read = client.transact_get_items(TransactItems=[{"Get": {"TableName": table, "Key": key}}])
+    assert read["Responses"][0]["Item"] == item
+    old = client.delete_item(TableName=table, Key=key, ReturnValues="ALL_OLD")["Attributes"]
+    assert old == item and lab.scan(table) == {}

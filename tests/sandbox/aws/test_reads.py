@@ -82,7 +82,7 @@ def test_query_sorts_numbers_by_value_and_pages_both_ways(lab: Any) -> None:
     [("sk = :a", 1), ("sk < :b", 2), ("sk <= :b", 3), ("sk > :b", 1), ("sk >= :b", 2), ("sk BETWEEN :a AND :b", 2),
      ("begins_with(sk, :x)", 1)],
 )  # fmt: skip
-def test_sort_key_conditions(lab: Any, condition: str, expected: int) -> None:
+def test_sort_key_conditions_compare_by_value(lab: Any, condition: str, expected: int) -> None:
     table = lab.table(sort="S")
     for text in ("aa", "ab", "b", "c"):
         lab.put(table, "p", sk={"S": text})

@@ -1,0 +1,282 @@
+"""What the sandbox claims to do as AWS does, each claim with its source and its test, and what it does not imitate.
+
+Reports and documentation print this list. Claims are appended, never reordered: an id is quoted in reports.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+GUIDE = "docs.aws.amazon.com/amazondynamodb/latest/developerguide/"
+API = "docs.aws.amazon.com/amazondynamodb/latest/APIReference/"
+OBSERVED = "observed on the service; AWS documents no such statement"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One behaviour of AWS that the sandbox shows. The test's name is the statement."""
+
+    id: str
+    source: str
+    test: str
+
+    @property
+    def statement(self) -> str:
+        """The promise in words."""
+        words = [_ACRONYMS.get(word, word) for word in self.test.removeprefix("test_").split("_")]
+        text = " ".join(words)
+        return text[0].upper() + text[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """One behaviour of AWS that the sandbox does not show: nothing may be concluded about it from a sandbox run."""
+
+    id: str
+    statement: str
+
+
+_ACRONYMS = {
+    name: name.upper()
+    for name in ("arn", "crc", "csv", "dax", "ion", "json", "kb", "kms", "mb", "pitr", "rds", "ttl", "utf", "zstd")
+}
+
+_CLAIMS: tuple[tuple[str, str, str], ...] = (
+    ("WINDOW", GUIDE + "PointInTimeRecovery_Howitworks.html", """
+        without_pitr_the_window_is_absent
+        the_latest_restorable_time_trails_now_by_300_seconds
+        the_earliest_restorable_time_moves_with_the_recovery_period
+        the_recovery_period_is_1_to_35_days_and_35_by_default
+        disabling_and_enabling_again_loses_the_history_and_returns_to_35_days
+        enabling_what_is_enabled_keeps_the_history"""),
+    ("WINDOW-SEEN", OBSERVED, """
+        right_after_enabling_both_bounds_are_pinned_to_the_enable_time
+        a_recovery_period_is_rejected_together_with_enabled_false"""),
+    ("HISTORY", GUIDE + "PointInTimeRecovery_Howitworks.html", """
+        a_restore_brings_back_the_items_of_the_chosen_second
+        latest_restores_the_state_of_300_seconds_ago
+        every_checkpoint_restores_item_by_item_whatever_ran_at_once
+        a_transaction_is_restored_whole_or_not_at_all
+        the_history_of_a_restored_table_starts_at_its_restore
+        a_failed_update_leaves_no_ghost_item
+        a_failed_update_of_an_item_changes_nothing_of_it"""),
+    ("RESTORE", API + "API_RestoreTableToPointInTime.html", """
+        with_pitr_off_the_error_is_point_in_time_recovery_unavailable
+        a_time_outside_the_window_is_refused_with_both_bounds
+        an_unknown_source_is_table_not_found
+        a_restored_table_keeps_keys_indexes_billing_and_encryption
+        a_restored_table_loses_stream_ttl_pitr_tags_protection_policy_and_class
+        a_restored_table_has_an_identity_of_its_own
+        an_index_override_may_rename_but_not_invent
+        another_region_restores_by_arn_and_demands_an_encryption_override"""),
+    ("RESTORE-SEEN", OBSERVED, """
+        latest_right_after_enabling_restores_zero_items
+        exactly_one_of_time_and_latest_is_required
+        checks_run_shape_then_recovery_then_window_then_target
+        a_target_that_is_still_restoring_is_table_in_use
+        on_demand_maxima_are_carried_over
+        an_omitted_index_override_keeps_all_and_an_empty_one_drops_all
+        a_provisioned_override_needs_a_throughput_and_a_throughput_needs_provisioned"""),
+    ("LIFE-SEEN", OBSERVED, """
+        a_restoring_table_is_creating_with_a_restore_summary_that_vanishes_at_active
+        a_creating_table_answers_resource_not_found_to_data_tags_ttl_and_update
+        a_creating_table_answers_table_not_found_to_backup_and_recovery_calls
+        a_creating_table_cannot_be_deleted"""),
+    ("TABLE", API + "API_TableDescription.html", """
+        delete_table_is_refused_under_deletion_protection
+        a_table_created_again_under_its_name_has_another_table_id
+        item_count_and_size_are_refreshed_only_every_six_hours"""),
+    ("BACKUP", API + "API_ListBackups.html", """
+        a_backup_holds_the_items_of_its_request
+        two_backups_may_have_one_name
+        a_backup_outlives_its_table
+        list_backups_shows_user_backups_unless_asked_for_others
+        the_time_range_is_inclusive_below_and_exclusive_above
+        list_backups_pages_by_limit
+        backups_of_two_tables_of_one_name_differ_by_table_id
+        a_deleted_backup_is_not_found"""),
+    ("BACKUP-SEEN", OBSERVED, """
+        one_backup_feeds_one_restore_at_a_time
+        backup_size_and_count_are_the_stale_statistics_of_the_table
+        a_backup_records_stream_and_ttl_but_the_restore_does_not_carry_them"""),
+    ("SYSTEM", GUIDE + "PointInTimeRecovery_Howitworks.html", """
+        deleting_a_table_with_pitr_leaves_a_system_backup_some_seconds_later
+        a_system_backup_cannot_be_deleted_and_expires_after_35_days
+        deleting_a_table_without_pitr_leaves_no_backup"""),
+    ("EXPORT", GUIDE + "S3DataExport.Output.html", """
+        a_full_export_holds_the_items_of_its_export_time
+        the_objects_lie_where_aws_puts_them_and_empty_data_files_exist
+        a_full_export_plus_the_incremental_after_it_equals_the_next_full_export
+        new_image_exports_carry_no_old_images
+        incremental_runs_share_one_data_folder_and_the_manifest_tells_them_apart"""),
+    ("EXPORT-CALL", API + "API_ExportTableToPointInTime.html", """
+        an_incremental_window_is_15_minutes_to_24_hours
+        export_times_outside_the_window_are_refused
+        type_and_specification_must_agree
+        an_export_needs_pitr_and_an_existing_table
+        a_client_token_replays_the_same_export_and_refuses_another
+        encryption_parameters_are_echoed_and_a_key_needs_kms
+        a_filter_selects_by_key_filter_and_projection
+        an_unknown_export_is_not_found"""),
+    ("EXPORT-SEEN", OBSERVED, """
+        an_export_is_in_progress_first_and_tells_counts_only_at_the_end
+        a_missing_bucket_is_accepted_and_shows_as_failed_later
+        list_exports_is_newest_first_and_empty_once_the_table_is_deleted"""),
+    ("IMPORT", GUIDE + "S3DataImport.Format.html", """
+        an_import_reads_every_object_under_the_prefix
+        duplicate_keys_are_no_error_but_exceed_the_table
+        csv_types_key_columns_and_leaves_the_others_strings
+        csv_with_a_header_list_reads_the_first_line_as_data
+        a_full_export_can_be_imported_from_its_data_folder
+        list_imports_shows_the_jobs_of_a_table_and_describe_echoes_the_request"""),
+    ("IMPORT-SEEN", OBSERVED, """
+        the_first_unparsable_line_drops_the_rest_of_its_object_and_counts_once
+        invalid_items_count_one_by_one_and_the_valid_rows_stay
+        counters_are_zero_until_the_end
+        the_table_is_invisible_then_creating_then_active_before_the_job_ends
+        an_existing_table_is_refused_at_once
+        a_missing_bucket_fails_later_and_makes_no_table
+        an_empty_prefix_completes_with_an_empty_table
+        the_loser_of_two_imports_to_one_name_fails_with_table_already_exists
+        the_wrong_compression_imports_nothing
+        a_repeated_token_returns_the_job_and_another_table_conflicts"""),
+    ("BATCH", API + "API_BatchWriteItem.html", """
+        a_batch_holds_at_most_25_requests
+        an_empty_batch_is_refused
+        two_requests_on_one_key_refuse_the_whole_batch
+        equal_numbers_written_differently_are_one_key
+        one_bad_item_refuses_the_whole_batch
+        a_batch_over_16_mb_on_the_wire_is_refused
+        a_missing_table_refuses_the_whole_batch"""),
+    ("TYPES", GUIDE + "HowItWorks.NamingRulesDataTypes.html", """
+        an_item_of_409600_bytes_is_stored_and_one_more_is_refused
+        numbers_come_back_normalised
+        an_update_normalises_numbers_too
+        more_than_38_digits_out_of_range_or_no_number_is_refused
+        numbers_at_the_limits_are_accepted
+        empty_sets_duplicates_and_malformed_values_are_refused
+        nesting_of_32_levels_is_the_limit
+        an_empty_string_is_a_value_outside_keys
+        key_lengths_are_2048_and_1024_bytes
+        a_key_must_match_the_schema
+        an_index_key_of_another_type_or_empty_is_refused
+        an_item_without_the_index_key_is_stored_and_not_in_the_index
+        binaries_survive_every_way_in_and_out"""),
+    ("CAPACITY", GUIDE + "CapacityUnitCalculations.html", """
+        sizes_follow_the_published_arithmetic
+        reads_cost_one_unit_per_4_kb_and_half_when_eventual
+        query_and_scan_round_the_sum_of_the_page
+        a_projection_and_a_filter_do_not_lower_the_charge
+        batch_get_rounds_each_item
+        a_write_costs_one_unit_per_kb_of_the_larger_image
+        an_update_is_charged_by_size_and_only_on_request
+        an_index_write_is_charged_apart_and_a_changed_index_key_twice
+        a_batch_write_adds_up_per_table
+        an_index_read_is_charged_to_the_index"""),
+    ("READ", GUIDE + "Query.Pagination.html", """
+        parallel_scan_segments_are_complete_and_disjoint
+        total_segments_end_at_one_million
+        a_page_ends_at_one_megabyte_before_filtering
+        a_limit_counts_before_filtering_and_leaves_a_key_even_on_an_empty_page
+        a_scan_goes_on_when_its_start_key_has_been_deleted
+        query_sorts_numbers_by_value_and_pages_both_ways
+        sort_key_conditions_compare_by_value
+        an_index_query_pages_completely_over_equal_index_keys
+        strongly_consistent_reads_of_a_global_index_are_refused
+        a_projection_reaches_into_maps_and_lists
+        batch_get_refuses_duplicates_and_more_than_100_keys
+        responses_carry_the_crc_of_their_body"""),
+    ("RETRY", API + "CommonErrors.html", """
+        unprocessed_requests_come_back_and_a_loop_over_them_converges
+        nothing_processed_at_all_is_an_exception
+        batch_get_returns_unprocessed_keys"""),
+    ("STREAM", GUIDE + "Streams.html", """
+        an_update_that_creates_writes_one_insert
+        a_write_that_changes_nothing_writes_no_record
+        each_change_is_recorded_once_with_both_images
+        a_failed_transaction_writes_no_record
+        keys_only_streams_carry_no_images
+        records_name_the_region_of_their_table
+        a_stream_is_not_enabled_twice_and_has_a_new_arn_when_enabled_again"""),
+    ("SETTING", API + "API_UpdateTable.html", """
+        table_class_is_stored_updated_and_echoed
+        on_demand_maxima_are_stored_and_removed_by_minus_one
+        on_demand_maxima_need_on_demand_billing
+        provisioned_billing_needs_a_throughput_and_on_demand_refuses_one
+        a_new_index_keeps_the_definitions_of_the_table_and_holds_its_items
+        one_index_is_created_or_deleted_at_a_time_and_only_a_known_one
+        a_provisioned_index_needs_a_throughput"""),
+    ("TTL", API + "API_UpdateTimeToLive.html", """
+        ttl_changes_once_an_hour
+        ttl_refuses_a_change_that_changes_nothing"""),
+    ("REPLICA", GUIDE + "V2globaltables_HowItWorks.html", """
+        a_replica_is_a_table_of_its_own_with_the_items
+        changes_reach_the_other_region_both_ways
+        pitr_tags_and_protection_are_per_region_and_ttl_is_not
+        a_replica_has_a_recovery_history_of_its_own
+        a_region_takes_one_replica_and_not_the_own_one
+        a_deleted_replica_is_gone_and_the_home_table_stands_alone
+        a_source_of_a_replica_cannot_be_deleted_for_24_hours
+        an_index_created_on_one_member_appears_on_the_other"""),
+    ("REPLICA-SEEN", OBSERVED, """
+        adding_a_replica_enables_the_stream_which_then_cannot_change
+        replica_updates_are_alone_and_one_at_a_time
+        a_provisioned_table_needs_write_scaling_on_itself_and_every_index"""),
+    ("SCALING", "docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTarget.html", """
+        a_target_needs_an_existing_table_or_index
+        a_minimum_above_the_maximum_is_refused
+        a_policy_needs_a_target_and_a_value_of_20_to_90
+        a_new_policy_name_replaces_the_policy_of_the_dimension
+        raising_the_minimum_lifts_the_capacity_at_once
+        targets_and_policies_outlive_a_deleted_table
+        deregistering_a_target_takes_its_policies_along"""),
+    ("DAX", GUIDE + "DAX.cluster-management.html", """
+        dax_subnet_groups_live_and_die
+        dax_parameter_groups_start_at_300000_ms_and_take_known_names_only
+        a_dax_cluster_remembers_its_groups_and_has_an_endpoint
+        a_dax_cluster_refuses_groups_that_do_not_exist"""),
+    ("PLAN", "docs.aws.amazon.com/aws-backup/latest/devguide/API_CreateBackupSelection.html", """
+        backup_selections_are_created_read_listed_and_deleted
+        a_backup_plan_with_selections_is_not_deleted
+        a_selection_needs_an_existing_plan"""),
+    ("RDS", "docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html", """
+        an_rds_instance_of_a_bound_engine_reports_the_database_and_its_credentials
+        a_restored_rds_instance_does_not_pretend_to_be_its_source"""),
+)  # fmt: skip
+
+NOT_IMITATED: tuple[Gap, ...] = (
+    Gap("GAP-01", "Durations: a restore, export or import takes seconds of sandbox time, on AWS minutes to hours."),
+    Gap("GAP-02", "Throttling by load: no partition limits, no burst capacity; faults are injected by seed."),
+    Gap("GAP-03", "IAM, KMS and bucket policies: nothing is denied, no key is used, signatures are not verified."),
+    Gap("GAP-04", "Quotas and call rates: no limit on concurrent restores, exports, imports or describe calls."),
+    Gap("GAP-05", "Data in a backup or export torn across items: every snapshot is exact to its instant."),
+    Gap("GAP-06", "Which throughput a point-in-time restore gives: the source's present values; AWS's pages disagree."),
+    Gap("GAP-07", "Durability: all state is in memory and ends with the process."),
+    Gap("GAP-08", "CREATING, UPDATING and DELETING phases of ordinary tables, indexes and replicas: all immediate."),
+    Gap("GAP-09", "ContinuousBackupsUnavailableException in the first seconds of a table."),
+    Gap("GAP-10", "Exports in ION; imports of ION or ZSTD: refused. The error log of an import in CloudWatch Logs."),
+    Gap("GAP-11", "S3AccessDenied and KmsNotFoundException of exports; a filter's rule about non-key attributes."),
+    Gap("GAP-12", "StartBulkPutItems and its family: refused."),
+    Gap("GAP-13", "Replication lag, conflicts, strong consistency across Regions, disassociation of replicas."),
+    Gap("GAP-14", "Deletion of expired items by TTL."),
+    Gap("GAP-15", "Application Auto Scaling by load: capacity never moves except up to a raised minimum."),
+    Gap("GAP-16", "Limits on changes of billing mode, capacity and table class per day or month."),
+    Gap("GAP-17", "The DAX data path: no emulator speaks its protocol. Clusters are available at once."),
+    Gap("GAP-18", "AWS Backup jobs, recovery points and restore testing."),
+    Gap("GAP-19", "RDS data: a restored instance has no database behind it; Aurora endpoints are not bound."),
+    Gap("GAP-20", "Capacity of transactions, PartiQL, and Get, Query or Scan calls with parameters of the old API."),
+    Gap("GAP-21", "Stream shards and retention: one shard for ever, no trimming, no Lambda event source."),
+    Gap("GAP-22", "Contributor Insights and Kinesis destinations: refused."),
+    Gap("GAP-23", "AWS starts a restore although it refuses an empty override structure; the sandbox only refuses."),
+    Gap("GAP-24", "Dates of S3 buckets, secrets and scaling targets: this machine's clock, not the sandbox's."),
+    Gap("GAP-25", "PartiQL beyond what moto parses: HTTP 500."),
+)  # fmt: skip
+
+
+def claims() -> tuple[Claim, ...]:
+    """Every claim, in order."""
+    return tuple(
+        Claim(f"{area}-{number:02d}", source, f"test_{name}")
+        for area, source, names in _CLAIMS
+        for number, name in enumerate(names.split(), start=1)
+    )
