@@ -37,6 +37,25 @@ def test_every_declared_setting_is_found(applied: Deployment) -> None:
     assert {type_ for type_, _ in applied.refused} <= {"aws:iam/rolePolicyAttachment:RolePolicyAttachment"}
 
 
+UNREAD = {
+    ("aws:appautoscaling/target:Target", "tags"),
+    ("aws:iam/rolePolicyAttachment:RolePolicyAttachment", "policyArn"),
+    ("aws:iam/rolePolicyAttachment:RolePolicyAttachment", "role"),
+    ("aws:kms/key:Key", "deletionWindowInDays"),
+    ("aws:rds/instance:Instance", "deleteAutomatedBackups"),
+    ("aws:rds/instance:Instance", "finalSnapshotIdentifier"),
+    ("aws:rds/instance:Instance", "skipFinalSnapshot"),
+    ("aws:s3/bucket:Bucket", "forceDestroy"),
+    ("aws:secretsmanager/secret:Secret", "recoveryWindowInDays"),
+}
+
+
+def test_only_listed_settings_go_unread_and_each_has_a_reason(applied: Deployment) -> None:
+    types = {found.urn: found.type for found in applied.resources}
+    unread = {(types[setting.urn], setting.setting) for setting in applied.settings if setting.note}
+    assert unread == UNREAD
+
+
 def test_the_stack_keeps_every_rule(applied: Deployment) -> None:
     resources = [
         Resource(found.type, found.name, {**found.outputs, **found.inputs}, found.protect, found.retain)

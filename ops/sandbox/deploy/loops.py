@@ -10,12 +10,20 @@ from pulumi.runtime import mocks, settings
 Answer = TypeVar("Answer")
 
 
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """A loop set as current. After a failure the SDK leaves futures whose exception nobody retrieves; the
+    failure itself is raised by the run, so asyncio need not log its copies whenever they are collected."""
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda _loop, _context: None)
+    asyncio.set_event_loop(loop)
+    return loop
+
+
 def on_own_loop(act: Callable[[], Answer]) -> Answer:
     """`act` on a thread that may have no event loop: the SDK's serializers want one, and would leave it open."""
     if asyncio._get_running_loop() is not None:
         return act()
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
+    loop = _new_loop()
     try:
         return act()
     finally:
@@ -29,8 +37,7 @@ def run_program(monitor: mocks.MockMonitor, project: str, stack: str, main: Call
     The order matters: `set_mocks` makes a root stack of its own unless one is set, and an output of an
     earlier run on a closed loop would be waited for without end.
     """
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
+    loop = _new_loop()
     settings.SETTINGS.outputs.clear()
     settings.SETTINGS.rpc_manager.clear()
     placeholder: Any = monitor
