@@ -7,7 +7,26 @@ import typer
 
 def register(app: typer.Typer) -> None:
     """Add every command, in the order of a recovery."""
-    from ops.commands import explain, list, load, reading, sandbox, status
+    from ops.commands import (
+        backup,
+        diff,
+        drill,
+        explain,
+        export_s3,
+        import_s3,
+        list,
+        load,
+        reading,
+        restore,
+        sandbox,
+        settings,
+        status,
+        verify,
+    )
 
-    for module in (status, list, load, reading, sandbox, explain):
+    order = (
+        *(status, list, backup, export_s3, import_s3, restore, load, reading, settings),
+        *(verify, diff, drill, sandbox, explain),
+    )
+    for module in order:
         module.register(app)
