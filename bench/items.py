@@ -13,22 +13,7 @@ FILES = 4
 #: Of a million items: how many the other side of a comparison has changed, lost and gained.
 CHANGED, MISSING, ADDED = 480, 200, 220
 _MILLION = 1_000_000
-_WORDS = (
-    "Love",
-    "Noite",
-    "Größe",
-    "Été",
-    "Night",
-    "Sueño",
-    "愛",
-    "Road",
-    "Fire",
-    "Heart",
-    "Blue",
-    "Star",
-    "Baby",
-    "Go",
-)
+_WORDS = ("Love", "Noite", "Größe", "Été", "Night", "Sueño", "愛", "Road", "Fire", "Heart", "Blue", "Star", "Go")
 _GENRES = ("pop", "rock", "hip-hop", "deep-house", "country", "classical")
 _MARKETS = ("AR", "BR", "CA", "DE", "ES", "FR", "GB", "IT", "JP", "MX", "SE", "US")
 
@@ -38,6 +23,7 @@ MakeItem = Callable[[Random, int], str]
 def track(random: Random, number: int) -> str:
     """An item of `top_tracks` as the loader writes it: maps, a list, numbers, every third with a set of strings."""
     artist, name = _id(number // 10), _title(random)
+    album = {"id": {"S": _id(random.randrange(10**6))}, "name": {"S": name}, "release_date": {"S": "2019-05-17"}}
     markets = random.sample(_MARKETS, random.randint(5, 7))
     item: dict[str, object] = {
         "artist_id": {"S": artist},
@@ -46,9 +32,7 @@ def track(random: Random, number: int) -> str:
         "artist_name": {"S": _title(random)},
         "isrc": {"S": f"US{random.randrange(10**10):010d}"},
         "artists": {"L": [{"M": {"id": {"S": artist}, "name": {"S": _title(random)}}}]},
-        "album": {
-            "M": {"id": {"S": _id(random.randrange(10**6))}, "name": {"S": name}, "release_date": {"S": "2019-05-17"}}
-        },
+        "album": {"M": album},
         "duration_ms": {"N": str(random.randint(90_000, 420_000))},
         "explicit": {"BOOL": random.random() < 0.3},
         "genre": {"S": random.choice(_GENRES)},
@@ -89,9 +73,8 @@ def write_export(folder: Path, kind: str, count: int) -> tuple[Path, ...]:
 def write_other_side(folder: Path, kind: str, count: int) -> tuple[Path, ...]:
     """The same items with known differences: `differences(count)` says how many of each."""
     changed, missing, added = differences(count)
-    return _write(
-        folder / f"{kind}-{count}-other", _altered(kind, count, changed, missing, added), count - missing + added
-    )
+    lines = _altered(kind, count, changed, missing, added)
+    return _write(folder / f"{kind}-{count}-other", lines, count - missing + added)
 
 
 def differences(count: int) -> tuple[int, int, int]:
@@ -124,10 +107,7 @@ def _write(folder: Path, lines: Iterator[str], count: int) -> tuple[Path, ...]:
     written = 0
     for path in paths:
         # mtime 0: equal items give equal files.
-        with (
-            path.open("wb") as raw,
-            gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=4, mtime=0) as file,
-        ):
+        with path.open("wb") as raw, gzip.GzipFile("", "wb", 4, raw, mtime=0) as file:
             for _ in range(min(each, count - written)):
                 file.write(f'{{"Item":{next(lines)}}}\n'.encode())
                 written += 1

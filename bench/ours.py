@@ -70,8 +70,8 @@ def scan(job: Job, window: Window) -> int:
 
 
 def read(job: Job, window: Window) -> int:
-    """A parallel scan whose checked items go nowhere; options: segments."""
-    reading = Scan(plane(), ScanRequest(TABLE, segments=int(job.options["segments"])))
+    """A parallel scan whose checked items go nowhere; options: segments (1)."""
+    reading = Scan(plane(), ScanRequest(TABLE, segments=int(job.options.get("segments", 1))))
     with window:
         return sum(1 for _ in reading.items())
 

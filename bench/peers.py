@@ -79,7 +79,7 @@ def boto3_batch_write_item(job: Job, window: Window) -> int:
 
 def aiobotocore_write(job: Job, window: Window) -> int:
     """batch_write_item, eight at once."""
-    from aiobotocore.session import get_session
+    from aiobotocore.session import get_session  # type: ignore[import-not-found, unused-ignore]
 
     async def work() -> int:
         async with get_session().create_client("dynamodb") as client:
@@ -120,7 +120,7 @@ def dynamodump_backup(job: Job, window: Window) -> int:
 
 
 def _dynamodump(job: Job, window: Window, mode: str, *more: str) -> None:
-    from dynamodump import dynamodump
+    from dynamodump import dynamodump  # type: ignore[import-not-found, unused-ignore]
 
     # Its pauses (a second before each of 25 threads) cost no CPU; they would only make the bench wait.
     dynamodump.THREAD_START_DELAY = dynamodump.LOCAL_SLEEP_INTERVAL = 0
@@ -149,7 +149,7 @@ def boto3_client_scan(job: Job, window: Window) -> int:
 
 def aiobotocore_scan(job: Job, window: Window) -> int:
     """scan in four segments at once, json and gzip at its default level."""
-    from aiobotocore.session import get_session
+    from aiobotocore.session import get_session  # type: ignore[import-not-found, unused-ignore]
 
     segments = int(job.options["tasks"])
     targets = [Path(job.folder) / f"scan-{segment}.json.gz" for segment in range(segments)]

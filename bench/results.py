@@ -58,6 +58,8 @@ def figure(sample: Sample, kind: Figure) -> float:
         return sample.items / cpu_s
     if kind == "items_per_s":
         return sample.items / wall_s
+    if kind == "items_per_server_cpu_s":
+        return sample.items / max(sample.server_cpu_s, 1e-6)
     return cpu_s if kind == "cpu_s" else wall_s
 
 
