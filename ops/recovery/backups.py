@@ -12,6 +12,7 @@ from ops.model.recovery import BackupEntry
 from ops.progress import Progress
 from ops.recovery import tables
 from ops.recovery.journal import mutate
+from ops.recovery.waiting import wait_patiently
 from ops.runs import Run
 
 POLL_S = 2.0
@@ -80,7 +81,7 @@ def _wait_available(control: ControlPlane, arn: str, clock: Clock, timeout_s: fl
         entry = describe_backup(control, arn)
         return None if entry.status == "CREATING" else entry
 
-    entry = wait_until(probe, clock, interval_s=POLL_S, timeout_s=timeout_s)
+    entry = wait_patiently(probe, clock, interval_s=POLL_S, timeout_s=timeout_s)
     if entry is None:
         raise StillRunning(f"backup {arn} is still CREATING", changed="the backup was accepted by AWS")
     if entry.status != "AVAILABLE":
@@ -147,7 +148,7 @@ def system_backup(
         own = [one for one in listed if table_id is None or one.get("TableId") == table_id]
         return max((_entry(one, table) for one in own), key=lambda one: one.created, default=None)
 
-    entry = wait_until(probe, clock, interval_s=POLL_S, timeout_s=timeout_s)
+    entry = wait_patiently(probe, clock, interval_s=POLL_S, timeout_s=timeout_s)
     if entry is None:
         others = [one.arn for one in list_backups(control, table)]
         raise BackupGone(

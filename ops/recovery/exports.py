@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from ops.aws import AwsError, ControlPlane
-from ops.clock import Clock, rfc3339, wait_until, whole_seconds
+from ops.clock import Clock, rfc3339, whole_seconds
 from ops.errors import BadArgument, OpsError, OutsideWindow, PitrOff, RecoveryFailed, StillRunning, Throttled
 from ops.progress import Progress
 from ops.recovery.journal import mutate
+from ops.recovery.waiting import wait_patiently
 from ops.runs import Run
 
 POLL_S = 10.0
@@ -110,7 +111,7 @@ def wait_export(
         described = describe_export(control, arn)
         return None if described["ExportStatus"] == "IN_PROGRESS" else described
 
-    found = wait_until(probe, clock, interval_s=POLL_S, timeout_s=timeout_s)
+    found = wait_patiently(probe, clock, interval_s=POLL_S, timeout_s=timeout_s)
     if found is None:
         raise StillRunning(f"export {arn} is still IN_PROGRESS", changed="the export was accepted by AWS")
     if found["ExportStatus"] != "COMPLETED":

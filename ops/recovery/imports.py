@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ops.aws import AwsError, ControlPlane
-from ops.clock import Clock, wait_until
+from ops.clock import Clock
 from ops.errors import BadArgument, OpsError, RecoveryFailed, StillRunning, TargetExists, Throttled
 from ops.progress import Progress
 from ops.recovery import tables
 from ops.recovery.journal import mutate
+from ops.recovery.waiting import wait_patiently
 from ops.runs import Run
 
 POLL_S = 10.0
@@ -138,7 +139,7 @@ def _wait(control: ControlPlane, arn: str, clock: Clock, timeout_s: float | None
         described = describe_import(control, arn)
         return None if described["ImportStatus"] in ("IN_PROGRESS", "CANCELLING") else described
 
-    found = wait_until(probe, clock, interval_s=POLL_S, timeout_s=timeout_s)
+    found = wait_patiently(probe, clock, interval_s=POLL_S, timeout_s=timeout_s)
     if found is None:
         raise StillRunning(f"import {arn} is still IN_PROGRESS", changed="the import was accepted by AWS")
     return found

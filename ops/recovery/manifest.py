@@ -247,6 +247,11 @@ def _summary(location: ExportAddress, raw: bytes) -> dict[str, Any]:
             raise _corrupt(location, SUMMARY, "foreign", f"member {name} is missing or mistyped")
     if not (summary.get("exportTime") or summary.get("exportToTime")):
         raise _corrupt(location, SUMMARY, "foreign", "it names no export time")
+    if summary.get("outputFormat", "DYNAMODB_JSON") != "DYNAMODB_JSON":
+        raise BadArgument(
+            f"{location.text} is in the format {summary['outputFormat']}, which is not read here",
+            fix=("take an export in DynamoDB JSON",),
+        )
     return dict(summary)
 
 

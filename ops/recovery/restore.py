@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from ops.aws import AwsError, ControlPlane
-from ops.clock import Clock, rfc3339, wait_until, whole_seconds
+from ops.clock import Clock, rfc3339, whole_seconds
 from ops.errors import (
     BackupGone,
     BadArgument,
@@ -23,6 +23,7 @@ from ops.errors import (
 from ops.progress import Progress
 from ops.recovery import backups, pitr, tables
 from ops.recovery.journal import api_name, mutate
+from ops.recovery.waiting import wait_patiently
 from ops.runs import JournalLine, Run
 
 Way = Literal["pitr", "backup", "system-backup"]
@@ -269,7 +270,7 @@ def wait_active(
 ) -> None:
     """Return when table and indexes are ACTIVE, seen every `tables.POLL_S` s; StillRunning after `timeout_s`."""
     begun = clock.monotonic()
-    seen = wait_until(
+    seen = wait_patiently(
         lambda: True if tables.exists(control, target) else None,
         clock,
         interval_s=tables.POLL_S,

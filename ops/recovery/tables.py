@@ -6,9 +6,10 @@ from typing import Any
 
 from infra.environment import IndexDocument, KeyAttribute, TableDocument
 from ops.aws import AwsError, ControlPlane
-from ops.clock import Clock, wait_until
+from ops.clock import Clock
 from ops.errors import NotADrillName, RecoveryFailed, StillRunning, TableNotFound, TargetExists
 from ops.recovery.journal import DRILL_PREFIX, mutate
+from ops.recovery.waiting import wait_patiently
 from ops.runs import Run
 
 POLL_S = 5.0
@@ -142,7 +143,7 @@ def delete_drill_table(
     if not leave_system_backup:
         _switch_pitr_off(control, name, run)
     mutate(control, run, "dynamodb", "delete_table", name, {"TableName": name})
-    gone = wait_until(
+    gone = wait_patiently(
         lambda: True if not exists(control, name) else None, clock, interval_s=POLL_S, timeout_s=timeout_s
     )
     if gone is None:
@@ -178,7 +179,7 @@ def wait_settled(
             )
         return described if last == ["ACTIVE"] else None
 
-    found = wait_until(probe, clock, interval_s=POLL_S, timeout_s=timeout_s)
+    found = wait_patiently(probe, clock, interval_s=POLL_S, timeout_s=timeout_s)
     if found is None:
         raise StillRunning(
             f"table {table} is not ACTIVE after {timeout_s:g} s", why=f"it is {last[0]}", changed="AWS goes on with it"

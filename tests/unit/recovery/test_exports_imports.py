@@ -93,6 +93,29 @@ def test_exports_asked_before_a_moment_are_not_even_looked_at() -> None:
     assert control.asked("describe_export") == []
 
 
+@pytest.mark.parametrize(
+    ("members", "found"),
+    [
+        ({}, True),
+        ({"ExportTime": START + timedelta(milliseconds=700)}, True),
+        ({"ExportTime": START + timedelta(seconds=1)}, False),
+        ({"FilterSpecification": {"FilterExpression": "x"}}, False),
+        ({"ExportFormat": "ION"}, False),
+    ],
+)
+def test_only_a_whole_export_of_that_very_second_is_found(members: dict[str, Any], found: bool) -> None:
+    arn = f"{ARN}/export/{int(START.timestamp() * 1000) + 400_000:014d}-00000000"
+    described = {"ExportArn": arn, "ExportTime": START, "S3Bucket": "b", "ExportManifest": "p/manifest-summary.json"}
+    control = Scripted(
+        {
+            "list_exports": {"ExportSummaries": [{"ExportArn": arn, "ExportStatus": "COMPLETED"}]},
+            "describe_export": {"ExportDescription": {**described, **members}},
+        }
+    )
+    address = exports.find_export(control, ARN, START)
+    assert address == ("s3://b/p/manifest-summary.json" if found else None)
+
+
 def importing(control: Scripted, run: Run, clock: ManualClock, **more: Any) -> imports.ImportCounts:
     wanted: dict[str, Any] = {
         "bucket": "b", "prefix": "p/", "form": "dynamodb-json", "compression": "GZIP", "table": "drill-new",

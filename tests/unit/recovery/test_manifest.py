@@ -296,6 +296,11 @@ def test_an_incremental_export_is_not_taken_for_a_table() -> None:
         next(export.items())
 
 
+def test_another_format_is_refused_instead_of_called_corrupt() -> None:
+    with pytest.raises(BadArgument, match="ION"):
+        opened(written_export(PARTS, outputFormat="ION"))
+
+
 def test_a_broken_connection_is_tried_again_and_then_named() -> None:
     s3 = written_export(PARTS)
     key = s3.data_keys[0]

@@ -20,9 +20,10 @@ from ops.errors import (
     TableNotFound,
     TargetExists,
     Throttled,
+    Unreachable,
 )
 from ops.progress import SilentProgress
-from ops.recovery import restore
+from ops.recovery import restore, waiting
 from ops.recovery.restore import RestoreRequest, start_restore
 from ops.runs import Run, open_run, resume_run
 from tests.unit.recovery.kit import (
@@ -183,6 +184,14 @@ def test_a_restore_that_takes_too_long_or_another_way_is_said(clock: ManualClock
         restore.wait_active(Scripted({"describe_table": table("DELETING")}), "t", clock, PROGRESS)
     with pytest.raises(TableNotFound):
         restore.wait_active(Scripted({"describe_table": not_found()}), "t", clock, PROGRESS)
+
+
+def test_a_short_outage_does_not_end_a_long_wait(clock: ManualClock) -> None:
+    down: list[Any] = [Unreachable("endpoint unreachable")] * waiting.TOLERATED
+    control = Scripted({"describe_table": [table("CREATING"), *down, table("CREATING"), *down, table()]})
+    restore.wait_active(control, "t", clock, PROGRESS)
+    with pytest.raises(Throttled):
+        restore.wait_active(Scripted({"describe_table": [*down, Throttled("slow down")]}), "t", clock, PROGRESS)
 
 
 def test_a_target_name_holds_its_moment() -> None:
