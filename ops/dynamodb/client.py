@@ -31,6 +31,6 @@ def data_plane(
     aws: Aws, clock: Clock, random: Random, *, region: str | None = None, policy: RetryPolicy | None = None
 ) -> DataPlane:
     """The real data plane of a region."""
-    transport = HttpTransport(aws, clock, region=region)
+    transport = HttpTransport(aws, region=region)
     endpoint = aws.endpoint("dynamodb", region)
     return DataPlane(transport, Retrier(clock, random, policy or RetryPolicy(), endpoint))

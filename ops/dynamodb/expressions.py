@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from ops.dynamodb.attributes import canonical_number
+from ops.dynamodb.attributes import Unacceptable, canonical_number, key_value
 from ops.errors import BadArgument
 from ops.model.items import AttributeValue
 
@@ -17,7 +17,7 @@ _TOKEN = re.compile(
     r"""\s*(?:
       (?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
     | (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
-    | (?P<word>[A-Za-z_][\w-]*(?:\[\d+\])*(?:\.[A-Za-z_][\w-]*(?:\[\d+\])*)*)
+    | (?P<word>(?:[A-Za-z_][\w-]*|`[^`]+`)(?:\[\d+\])*(?:\.(?:[A-Za-z_][\w-]*|`[^`]+`)(?:\[\d+\])*)*)
     | (?P<sign><>|!=|<=|>=|==|=|<|>|\(|\)|,)
     )""",
     re.VERBOSE,
@@ -25,6 +25,8 @@ _TOKEN = re.compile(
 _COMPARE = {"=": "=", "==": "=", "<>": "<>", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 #: Function name to the number of arguments.
 _TESTS = {"attribute_exists": 1, "attribute_not_exists": 1, "attribute_type": 2, "begins_with": 2, "contains": 2}
+#: AWS allows 300 operators in an expression; so many levels have no use.
+_DEPTH = 50
 _KEYWORDS = frozenset({"and", "or", "not", "between", "in", "true", "false", "null"})
 
 
@@ -49,16 +51,86 @@ def parse_where(text: str, prefix: str = "w") -> Expression:
     return _Parser(text, _tokens(text), prefix).whole()
 
 
-def parse_sort(text: str, sort_key: str) -> Expression:
-    """Parse a condition on the sort key: `>= 'a'`, `between 'a' and 'b'`, `begins_with 'a'`, or a bare value."""
+_PART = re.compile(r"(`[^`]+`|[^.`\[\]]+)((?:\[\d+\])*)(?:\.|$)")
+
+
+def path_parts(path: str) -> list[tuple[str, str]]:
+    """`album.`odd name`[2]` -> (name, index text) for each step; BadArgument when it is no path."""
+    found: list[tuple[str, str]] = []
+    at = 0
+    while at < len(path):
+        match = _PART.match(path, at)
+        if match is None:
+            raise BadArgument(f"'{path}' is no attribute path", fix=("write it as name, map.member or list[0]",))
+        found.append((match.group(1).strip("`"), match.group(2)))
+        at = match.end()
+    if not found or path.endswith("."):
+        raise BadArgument(f"'{path}' is no attribute path", fix=("write it as name, map.member or list[0]",))
+    return found
+
+
+def projection(paths: tuple[str, ...]) -> tuple[str, dict[str, str]]:
+    """ProjectionExpression and its names for some attribute paths."""
+    names: dict[str, str] = {}
+    placeholders: dict[str, str] = {}
+    shown: list[str] = []
+    for path in paths:
+        steps = []
+        for name, index in path_parts(path):
+            if name not in placeholders:
+                placeholders[name] = f"#p{len(placeholders)}"
+                names[placeholders[name]] = name
+            steps.append(placeholders[name] + index)
+        shown.append(".".join(steps))
+    return ", ".join(dict.fromkeys(shown)), names
+
+
+def parse_sort(text: str, sort_key: str, sort_type: str | None = None) -> Expression:
+    """Parse a condition on the sort key: `>= a`, `between a and b`, `begins_with a`, or a bare value.
+
+    Values stand with or without quotes. Without `sort_type` a value in quotes is text, and a bare one a number if it
+    looks like one.
+    """
+    names = {"#s0": sort_key}
     stripped = text.strip()
-    if match := re.match(r"begins_with\s+(.*)$", stripped, re.DOTALL):
-        return parse_where(f"begins_with({sort_key}, {match.group(1)})", "s")
-    if re.match(r"(<>|!=)", stripped):
-        raise BadArgument(f"sort condition '{text}': a key condition has no 'not equal'")
-    if re.match(r"(<=|>=|=|<|>|between\b)", stripped):
-        return parse_where(f"{sort_key} {stripped}", "s")
-    return parse_where(f"{sort_key} = {stripped}", "s")
+    match = _SORT.fullmatch(stripped)
+    if match is None or stripped.startswith(("<>", "!=")):
+        raise BadArgument(
+            f"sort condition '{text}' cannot be read",
+            fix=("""write it as a value, '>= VALUE', 'between A and B' or 'begins_with TEXT'""",),
+        )
+    if match["low"] is not None:
+        values = {":s0": _sort_value(match["low"], sort_type), ":s1": _sort_value(match["high"], sort_type)}
+        return Expression("#s0 BETWEEN :s0 AND :s1", names, values)
+    if match["start"] is not None:
+        return Expression("begins_with(#s0, :s0)", names, {":s0": _sort_value(match["start"], sort_type or "S")})
+    return Expression(f"#s0 {match['sign'] or '='} :s0", names, {":s0": _sort_value(match["value"], sort_type)})
+
+
+_SORT = re.compile(
+    r"""(?:between\s+(?P<low>"[^"]*"|'[^']*'|\S+)\s+and\s+(?P<high>"[^"]*"|'[^']*'|\S+)
+      | begins_with\s+(?P<start>.+)
+      | (?P<sign><=|>=|=|<|>)?\s*(?P<value>.+))""",
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+)
+
+
+def _sort_value(text: str, sort_type: str | None) -> AttributeValue:
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
+    bare = text[1:-1] if quoted else text
+    try:
+        if sort_type is None:
+            return {"S": bare} if quoted else _guessed(bare)
+        return key_value(bare, sort_type)
+    except Unacceptable as error:
+        raise BadArgument(f"sort condition: {error}") from error
+
+
+def _guessed(text: str) -> AttributeValue:
+    try:
+        return {"N": canonical_number(text)}
+    except Unacceptable:
+        return {"S": text}
 
 
 def _tokens(text: str) -> list[_Token]:
@@ -91,6 +163,7 @@ class _Parser:
     tokens: list[_Token]
     prefix: str
     at: int = 0
+    depth: int = 0
     names: dict[str, str] = field(default_factory=dict)
     values: dict[str, AttributeValue] = field(default_factory=dict)
 
@@ -115,10 +188,17 @@ class _Parser:
 
     def _not(self) -> str:
         if self._word("not"):
-            return f"NOT {self._not()}"
+            negations = 1
+            while self._word("not"):
+                negations += 1
+            return ("NOT " if negations % 2 else "") + self._not()
         if self._sign("("):
+            self.depth += 1
+            if self.depth > _DEPTH:
+                raise _bad(self.text, self.tokens[self.at - 1].column, "too many parentheses inside each other")
             inner = self._any()
             self._need(")")
+            self.depth -= 1
             return f"({inner})"
         return self._test()
 
@@ -188,11 +268,7 @@ class _Parser:
         return self._path(token.text)
 
     def _path(self, path: str) -> str:
-        parts = []
-        for part in path.split("."):
-            name, bracket, index = part.partition("[")
-            parts.append(self._name(name) + bracket + index)
-        return ".".join(parts)
+        return ".".join(self._name(name) + index for name, index in path_parts(path))
 
     def _name(self, name: str) -> str:
         for placeholder, known in self.names.items():

@@ -52,6 +52,14 @@ class RetryPolicy:
     attempts: int = 10
     base_s: float = 0.05
     cap_s: float = 20.0
+    #: An endpoint that cannot be reached is told sooner: each try may already last the whole time limit.
+    unreached_attempts: int = 4
+
+    def tries_for(self, failure: Failure) -> int:
+        """How often a request that ends in this failure is sent at most."""
+        if not failure.repeatable:
+            return 1
+        return min(self.attempts, self.unreached_attempts) if failure.code in UNREACHED else self.attempts
 
     def wait_s(self, attempt: int, random: Random) -> float:
         """Seconds before try `attempt` + 1 (attempts count from 1)."""
@@ -75,7 +83,7 @@ class Retrier:
                 return attempt()
             except Failure as failure:
                 tries += 1
-                if not failure.repeatable or tries >= self.policy.attempts:
+                if tries >= self.policy.tries_for(failure):
                     self.give_up(failure, tries, operation, params)
             self.clock.sleep(self.policy.wait_s(tries, self.random))
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import queue
 import threading
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from ops.dynamodb.capacity import CapacityLimit, consumed
 from ops.dynamodb.client import DataPlane
-from ops.dynamodb.expressions import Expression
+from ops.dynamodb.expressions import Expression, projection
 from ops.errors import BadResponse
 from ops.model.items import Item
 
@@ -56,16 +58,20 @@ class Page:
 
 @dataclass(slots=True)
 class Cursor:
-    """Where a segment stands, so that a scan can go on elsewhere."""
+    """Where the reader of a segment stands: it moves on only when a page was used, so a scan can go on from it."""
 
     segment: int
     start: Item | None = None
     done: bool = False
 
 
+#: What a segment's thread hands over: a page, its end (None), or the failure that ended it.
+_Handed = Page | BaseException | None
+
+
 @dataclass(slots=True)
 class Scan:
-    """One scan; iterate `items()` once. `cursors` may be given to go on with an earlier one."""
+    """One scan; iterate it once. `cursors` may be given to go on with an earlier one of as many segments."""
 
     plane: DataPlane
     request: ScanRequest
@@ -80,63 +86,55 @@ class Scan:
 
     def pages(self) -> Iterator[Page]:
         """Every page; a failure of any segment ends the scan with that failure."""
-        cursors = self.cursors or tuple(Cursor(number) for number in range(self.request.segments))
-        todo = [cursor for cursor in cursors if not cursor.done]
-        if len(todo) == 1:
-            for page in self._segment(todo[0], threading.Event()):
-                self._count(page)
-                yield page
-            return
-        yield from self._parallel(todo)
-
-    def _parallel(self, todo: list[Cursor]) -> Iterator[Page]:
-        waiting: queue.Queue[Page | None] = queue.Queue(maxsize=PAGES_AHEAD * len(todo))
-        stop = threading.Event()
-        with ThreadPoolExecutor(max_workers=len(todo), thread_name_prefix="scan") as pool:
-            try:
-                futures = [pool.submit(self._feed, cursor, waiting, stop) for cursor in todo]
-                yield from self._collect(waiting, futures)
-            finally:
-                stop.set()
-                _drain(waiting)
-
-    def _collect(self, waiting: queue.Queue[Page | None], futures: list[Future[None]]) -> Iterator[Page]:
-        open_segments = len(futures)
-        while open_segments:
-            page = waiting.get()
-            if page is None:
-                open_segments -= 1
-                for future in futures:
-                    if future.done():
-                        future.result()  # raises the failure of a segment at once, not at the end
-                continue
+        self.cursors = self.cursors or tuple(Cursor(number) for number in range(self.request.segments))
+        todo = {cursor.segment: cursor for cursor in self.cursors if not cursor.done}
+        never = threading.Event()
+        one = next(iter(todo.values()), None)
+        pages = self._parallel(todo) if one is None or len(todo) > 1 else self._segment(one.segment, one.start, never)
+        for page in pages:
             self._count(page)
             yield page
-        for future in futures:
-            future.result()
+            cursor = todo[page.segment]
+            cursor.start, cursor.done = page.next_key, page.next_key is None
 
-    def _feed(self, cursor: Cursor, waiting: queue.Queue[Page | None], stop: threading.Event) -> None:
+    def _parallel(self, todo: Mapping[int, Cursor]) -> Iterator[Page]:
+        waiting: queue.Queue[_Handed] = queue.Queue(maxsize=PAGES_AHEAD * len(todo) or 1)
+        stop = threading.Event()
         try:
-            for page in self._segment(cursor, stop):
-                waiting.put(page)
+            for cursor in todo.values():
+                # Daemons: Ctrl-C must not wait for a request that is on its way.
+                work = (cursor.segment, cursor.start, waiting, stop)
+                threading.Thread(target=self._feed, args=work, name=f"scan-{cursor.segment}", daemon=True).start()
+            running = len(todo)
+            while running:
+                handed = waiting.get()
+                if isinstance(handed, BaseException):
+                    raise handed
+                if handed is None:
+                    running -= 1
+                else:
+                    yield handed
         finally:
-            # In any case, or the reader would wait for ever for a segment that failed.
-            waiting.put(None)
+            stop.set()
 
-    def _segment(self, cursor: Cursor, stop: threading.Event) -> Iterator[Page]:
-        seen: Item | None = cursor.start
+    def _feed(self, segment: int, start: Item | None, waiting: queue.Queue[_Handed], stop: threading.Event) -> None:
+        last: BaseException | None = None
+        try:
+            for page in self._segment(segment, start, stop):
+                _hand(waiting, page, stop)
+        except BaseException as error:  # noqa: BLE001 - raised again by the reader, in its own thread
+            last = error
+        _hand(waiting, last, stop)
+
+    def _segment(self, segment: int, start: Item | None, stop: threading.Event) -> Iterator[Page]:
+        keys = LoopGuard(f"scan of {self.request.table}, segment {segment},")
         while not stop.is_set():
-            page = self._page(cursor.segment, seen)
-            if page.next_key is not None and page.next_key == seen:
-                raise BadResponse(
-                    f"scan of {self.request.table}: segment {cursor.segment} was answered its own start key again",
-                    why="the same LastEvaluatedKey twice would repeat one page for ever",
-                )
+            page = self._page(segment, start)
+            keys.check(page.next_key)
             yield page
-            seen = cursor.start = page.next_key
-            if seen is None:
-                cursor.done = True
+            if page.next_key is None:
                 return
+            start = page.next_key
 
     def _page(self, segment: int, start: Item | None) -> Page:
         if self.limit is not None:
@@ -145,9 +143,7 @@ class Scan:
         units = consumed(document)
         if self.limit is not None:
             self.limit.spent(units)
-        return Page(
-            segment, document["Items"], int(document["ScannedCount"]), units, document.get("LastEvaluatedKey") or None
-        )
+        return Page(segment, document["Items"], document["ScannedCount"], units, document.get("LastEvaluatedKey"))
 
     def _count(self, page: Page) -> None:
         self.counts.items += len(page.items)
@@ -156,13 +152,33 @@ class Scan:
         self.counts.capacity += page.capacity
 
 
-def _drain(waiting: queue.Queue[Page | None]) -> None:
-    """Make room, so that segments blocked on a full queue see that they must stop."""
-    while True:
+def _hand(waiting: queue.Queue[_Handed], handed: _Handed, stop: threading.Event) -> None:
+    while not stop.is_set():
         try:
-            waiting.get(timeout=0.05)
-        except queue.Empty:
+            waiting.put(handed, timeout=0.1)
+        except queue.Full:
+            continue
+        return
+
+
+class LoopGuard:
+    """Remembers every LastEvaluatedKey of one read by its digest: one seen twice would repeat pages for ever."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._seen: set[bytes] = set()
+
+    def check(self, key: Item | None) -> None:
+        """Raise BadResponse when this key was answered before."""
+        if key is None:
             return
+        digest = hashlib.blake2b(orjson.dumps(key, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
+        if digest in self._seen:
+            raise BadResponse(
+                f"{self._what} was answered a LastEvaluatedKey a second time",
+                why="following it would repeat the same pages for ever",
+            )
+        self._seen.add(digest)
 
 
 def scan_params(request: ScanRequest, segment: int, start: Item | None) -> dict[str, Any]:
@@ -191,12 +207,8 @@ def add_expressions(params: dict[str, Any], where: Expression | None, fields: tu
         names.update(where.names)
         values.update(where.values)
     if fields:
-        shown = []
-        for number, path in enumerate(fields):
-            parts = path.split(".")
-            names.update({f"#p{number}_{at}": part for at, part in enumerate(parts)})
-            shown.append(".".join(f"#p{number}_{at}" for at in range(len(parts))))
-        params["ProjectionExpression"] = ", ".join(shown)
+        params["ProjectionExpression"], shown = projection(fields)
+        names.update(shown)
     if names:
         params["ExpressionAttributeNames"] = names
     if values:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.aws import ControlPlane
-from ops.errors import ResourceNotFound, TableNotFound
+from ops.errors import OpsError, ResourceNotFound, TableNotFound
 from ops.model.items import KeySchema
 
 
@@ -37,9 +37,16 @@ class Table:
     ttl_attribute: str | None
     provisioned: bool
     read_capacity: int
+    #: Indexes with more than one partition or sort key (AWS allows four each): named, not read.
+    several_keys: tuple[str, ...] = ()
 
     def index(self, name: str) -> Index:
         """The index of that name; the error lists those that exist."""
+        if name in self.several_keys:
+            raise ResourceNotFound(
+                f"index '{name}' of table {self.name} has several partition or sort keys",
+                why="this version reads indexes with one partition key and at most one sort key",
+            )
         if name not in self.indexes:
             known = ", ".join(sorted(self.indexes)) or "none"
             raise ResourceNotFound(f"table {self.name} has no index '{name}'", fix=(f"indexes: {known}",))
@@ -62,7 +69,8 @@ def describe_table(control: ControlPlane, name: str, region: str | None = None) 
         table_id=found.get("TableId", ""),
         status=found["TableStatus"],
         keys=_keys(found["KeySchema"], types),
-        indexes={one["IndexName"]: _index(one, types, is_global) for one, is_global in indexes},
+        indexes={one["IndexName"]: _index(one, types, is_global) for one, is_global in indexes if _single(one)},
+        several_keys=tuple(one["IndexName"] for one, _ in indexes if not _single(one)),
         ttl_attribute=_ttl(control, name, region) if found["TableStatus"] == "ACTIVE" else None,
         provisioned=found.get("BillingModeSummary", {}).get("BillingMode") != "PAY_PER_REQUEST",
         read_capacity=int(found.get("ProvisionedThroughput", {}).get("ReadCapacityUnits", 0)),
@@ -71,7 +79,10 @@ def describe_table(control: ControlPlane, name: str, region: str | None = None) 
 
 def _not_found(control: ControlPlane, name: str, region: str | None) -> TableNotFound:
     where = region or control.region
-    names = list(control.pages("dynamodb", "list_tables", "TableNames", region=region))
+    try:
+        names = [str(one) for one in control.pages("dynamodb", "list_tables", "TableNames", region=region)]
+    except OpsError:  # the right to list is not needed to read a table; without it there is no suggestion
+        names = []
     near = difflib.get_close_matches(name, names, n=3)
     fix = (f"did you mean {', '.join(near)}?", "ops list tables") if near else ("ops list tables",)
     return TableNotFound(f"table not found: {name} in {where}", fix=fix)
@@ -81,6 +92,11 @@ def _keys(schema: list[dict[str, str]], types: dict[str, str]) -> KeySchema:
     by_kind = {one["KeyType"]: one["AttributeName"] for one in schema}
     sort = by_kind.get("RANGE")
     return KeySchema(by_kind["HASH"], types[by_kind["HASH"]], sort, types[sort] if sort else None)
+
+
+def _single(index: dict[str, Any]) -> bool:
+    kinds = [one["KeyType"] for one in index["KeySchema"]]
+    return len(kinds) == len(set(kinds))
 
 
 def _index(found: dict[str, Any], types: dict[str, str], is_global: bool) -> Index:

@@ -6,20 +6,23 @@ were checked: a truncated 200 that looks like an empty page would end a scan ear
 
 from __future__ import annotations
 
+import base64
 import http.client
+import os
 import ssl
 import threading
 import urllib.request
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import orjson
 
 from ops.aws import Aws, CallObserver, Credentials
-from ops.clock import Clock
+from ops.clock import SystemClock
 from ops.dynamodb.retry import Failure
 from ops.dynamodb.signing import Signer
 
@@ -59,10 +62,10 @@ class Answer:
 def checked(operation: str, answer: Answer) -> dict[str, Any]:
     """The document of an answer, or the `Failure` that says why it cannot be used."""
     declared = answer.headers.get("content-length")
-    if declared is not None and int(declared) != len(answer.body):
+    if declared is not None and declared.strip() != str(len(answer.body)):
         raise Failure("Truncated", f"{len(answer.body)} of {declared} bytes arrived", answer.status)
     checksum = answer.headers.get("x-amz-crc32")
-    if checksum is not None and int(checksum) != zlib.crc32(answer.body):
+    if checksum is not None and checksum.strip() != str(zlib.crc32(answer.body)):
         raise Failure("ChecksumMismatch", "CRC32 of the body is not the one that was sent", answer.status)
     try:
         document = orjson.loads(answer.body)
@@ -79,7 +82,8 @@ def checked(operation: str, answer: Answer) -> dict[str, Any]:
 def _refusal(document: dict[str, Any], status: int) -> Failure:
     code = str(document.get("__type", "Unknown")).rpartition("#")[2]
     message = str(document.get("message", document.get("Message", "")))
-    reasons = [str(one.get("reason", "")) for one in document.get("ThrottlingReasons", ()) if isinstance(one, dict)]
+    told = document.get("ThrottlingReasons") or ()
+    reasons = [str(one.get("reason", "")) for one in told if isinstance(one, dict)]
     if reasons:
         message = f"{message} ({', '.join(reasons)})"
     return Failure(code, message, status)
@@ -87,19 +91,43 @@ def _refusal(document: dict[str, Any], status: int) -> Failure:
 
 def _require(operation: str, document: dict[str, Any]) -> None:
     missing = [name for name in REQUIRED.get(operation, ()) if name not in document]
-    if missing == ["Items"] and operation in ("Scan", "Query") and document.get("Count") == 0:
-        raise Failure("MissingMembers", f"{operation} without Items", 200)
     if missing:
         raise Failure("MissingMembers", f"{operation} without {', '.join(missing)}", 200)
-    if operation in ("Scan", "Query") and len(document["Items"]) != document["Count"]:
-        raise Failure("MissingMembers", f"{operation}: Count {document['Count']}, {len(document['Items'])} Items", 200)
+    if operation in ("Scan", "Query"):
+        _require_page(operation, document)
+    elif any(not isinstance(document[name], dict) for name in _OBJECTS & document.keys()):
+        raise Failure("MissingMembers", f"{operation}: a member has another shape than AWS gives it", 200)
+
+
+#: Members that are objects whenever they are there.
+_OBJECTS = frozenset({"UnprocessedItems", "Responses", "UnprocessedKeys"})
+
+
+def _require_page(operation: str, document: dict[str, Any]) -> None:
+    items, count, scanned = document["Items"], document["Count"], document["ScannedCount"]
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise Failure("MissingMembers", f"{operation}: Items is no list of items", 200)
+    if count != len(items) or not isinstance(scanned, int) or scanned < count:
+        raise Failure("MissingMembers", f"{operation}: Count {count} of {scanned}, {len(items)} Items", 200)
+    key = document.get("LastEvaluatedKey", _LAST_PAGE)
+    if key is not _LAST_PAGE and not (isinstance(key, dict) and key):
+        # Empty or null is neither "more" nor "the end": taking it for the end would cut the table short.
+        raise Failure("MissingMembers", f"{operation}: LastEvaluatedKey without a key", 200)
+
+
+_LAST_PAGE = object()
 
 
 class HttpTransport:
     """Keep-alive connections, one a thread; safe to share between threads."""
 
     def __init__(
-        self, aws: Aws, clock: Clock, *, region: str | None = None, timeouts_s: tuple[float, float] | None = None
+        self,
+        aws: Aws,
+        *,
+        region: str | None = None,
+        timeouts_s: tuple[float, float] | None = None,
+        wall: Callable[[], datetime] | None = None,
     ) -> None:
         self._region = region or aws.region
         endpoint = urlsplit(aws.endpoint("dynamodb", self._region))
@@ -111,10 +139,11 @@ class HttpTransport:
         self._netloc = endpoint.netloc
         self._credentials: Callable[[], Credentials] = aws.credentials
         self._observers: tuple[CallObserver, ...] = aws.observers
-        self._clock = clock
+        # The real time, also in a sandbox whose own clock was advanced: AWS refuses a signature that is off.
+        self._now = wall or SystemClock().now
         self._connect_s, self._read_s = timeouts_s or (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
         self._local = threading.local()
-        self._proxy = _proxy_for(endpoint.scheme, self._host)
+        self._proxy, self._proxy_headers = _proxy_for(endpoint.scheme, self._host)
 
     def send(self, operation: str, body: bytes) -> dict[str, Any]:
         params = orjson.loads(body) if self._observers else {}
@@ -133,7 +162,7 @@ class HttpTransport:
             observer.after("dynamodb", operation, params, outcome)
 
     def _exchange(self, operation: str, body: bytes) -> Answer:
-        headers = self._signer.headers(self._credentials(), f"{API_VERSION}.{operation}", body, self._clock.now())
+        headers = self._signer.headers(self._credentials(), f"{API_VERSION}.{operation}", body, self._now())
         # `identity`: the checksum that AWS sends is of the bytes before compression.
         headers["accept-encoding"] = "identity"
         fresh = getattr(self._local, "connection", None) is None
@@ -171,12 +200,13 @@ class HttpTransport:
         host, port = self._proxy or (self._host, self._port)
         connection: http.client.HTTPConnection
         if self._secure:
-            context = ssl.create_default_context()
+            # AWS_CA_BUNDLE is what every AWS tool reads the authorities from.
+            context = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or None)
             connection = http.client.HTTPSConnection(host, port, timeout=self._connect_s, context=context)
         else:
             connection = http.client.HTTPConnection(host, port, timeout=self._connect_s)
         if self._proxy is not None:
-            connection.set_tunnel(self._host, self._port)
+            connection.set_tunnel(self._host, self._port, self._proxy_headers)
         connection.connect()
         connection.sock.settimeout(self._read_s)
         return connection
@@ -197,11 +227,16 @@ def _broken(error: Exception) -> Failure:
     return Failure(code, f"{type(error).__name__}: {error}", 0)
 
 
-def _proxy_for(scheme: str, host: str) -> tuple[str, int] | None:
+def _proxy_for(scheme: str, host: str) -> tuple[tuple[str, int] | None, dict[str, str]]:
+    """Address and headers of the proxy that the environment names for this host, or None."""
     if urllib.request.proxy_bypass(host) or host in ("127.0.0.1", "localhost", "::1"):
-        return None
+        return None, {}
     address = urllib.request.getproxies().get(scheme)
     if not address:
-        return None
+        return None, {}
     parts = urlsplit(address if "//" in address else f"//{address}")
-    return (parts.hostname or "", parts.port or 3128)
+    headers = {}
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers["Proxy-Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return (parts.hostname or "", parts.port or 3128), headers

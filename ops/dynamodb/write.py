@@ -13,11 +13,12 @@ from typing import Any, Literal
 
 import orjson
 
-from ops.dynamodb.attributes import Unacceptable, canonical_number, validate_item, validate_key
+from ops.aws import AwsError
+from ops.dynamodb.attributes import Unacceptable, canonical_number, decode_binary, validate_item, validate_key
 from ops.dynamodb.capacity import CapacityLimit, consumed
 from ops.dynamodb.client import DataPlane
 from ops.dynamodb.retry import Failure
-from ops.errors import AccountingMismatch
+from ops.errors import AccountingMismatch, BadResponse, OpsError
 from ops.model.items import Item, KeySchema, key_of
 
 BATCH_ITEMS = 25
@@ -95,14 +96,20 @@ class BulkWriter:
         return self._run(keys, "DeleteRequest")
 
     def _run(self, items: Iterable[Item], operation: Operation) -> WriteCounts:
-        for batch in self._batches(items, operation):
-            self._send(batch, operation)
+        for batch, covered in self._batches(items, operation):
+            try:
+                self._send(batch, operation)
+            except OpsError as error:
+                # Without this a throttled load would claim that nothing was changed.
+                error.changed = f"{self.counts.written} items were written to {self.target.table} before"
+                raise
             if self.on_acknowledged is not None:
-                self.on_acknowledged(self.counts.read)
+                self.on_acknowledged(covered)
         self.counts.check()
         return self.counts
 
-    def _batches(self, items: Iterable[Item], operation: Operation) -> Iterator[list[_Entry]]:
+    def _batches(self, items: Iterable[Item], operation: Operation) -> Iterator[tuple[list[_Entry], int]]:
+        """Batches, each with the position up to which the input is settled once that batch is acknowledged."""
         batch: dict[bytes, _Entry] = {}
         size = 0
         for item in items:
@@ -115,12 +122,12 @@ class BulkWriter:
                 size -= len(batch.pop(entry.key).wire)
                 self.counts.duplicates += 1
             if len(batch) == BATCH_ITEMS or size + len(entry.wire) > BATCH_BYTES:
-                yield list(batch.values())
+                yield list(batch.values()), entry.position - 1
                 batch, size = {}, 0
             batch[entry.key] = entry
             size += len(entry.wire)
-        if batch:
-            yield list(batch.values())
+        # Also without a batch: lines at the end that were rejected are settled too.
+        yield list(batch.values()), self.counts.read
 
     def _entry(self, item: Item, operation: Operation) -> _Entry | None:
         try:
@@ -139,7 +146,13 @@ class BulkWriter:
         todo = {entry.key: entry for entry in batch}
         tries = 0
         while todo:
-            left = self._once(list(todo.values()), operation)
+            try:
+                left = self._once(list(todo.values()), operation)
+            except AwsError as error:
+                if error.aws_code != "ValidationException":
+                    raise
+                self._apart(list(todo.values()), operation, error)
+                return
             tries = tries + 1 if len(left) == len(todo) else 0
             self.counts.written += len(todo) - len(left)
             todo = {key: todo[key] for key in left}
@@ -150,6 +163,15 @@ class BulkWriter:
                 failure = Failure("ThrottlingException", "every item of the batch came back unprocessed", 200)
                 retrier.give_up(failure, tries, "BatchWriteItem", {"TableName": self.target.table})
             retrier.clock.sleep(retrier.policy.wait_s(tries + 1, retrier.random))
+
+    def _apart(self, entries: list[_Entry], operation: Operation, error: AwsError) -> None:
+        """AWS refuses a batch whole for one item: send its halves, until the item that is refused stands alone."""
+        if len(entries) == 1:
+            self._reject(entries[0].item, error.message, entries[0].position)
+            return
+        middle = len(entries) // 2
+        self._send(entries[:middle], operation)
+        self._send(entries[middle:], operation)
 
     def _once(self, entries: list[_Entry], operation: Operation) -> list[bytes]:
         if self.limit is not None:
@@ -163,12 +185,19 @@ class BulkWriter:
         document = self.plane.retrier.run(lambda: transport.send("BatchWriteItem", body), "BatchWriteItem", params)
         if self.limit is not None:
             self.limit.spent(consumed(document))
-        return [self._key_of(request, operation) for request in _unprocessed(document, self.target.table)]
+        return self._left(document, {entry.key for entry in entries}, operation)
 
-    def _key_of(self, request: dict[str, Any], operation: Operation) -> bytes:
-        content = request[operation]
-        item: Item = content["Item"] if operation == "PutRequest" else content["Key"]
-        return key_bytes(item, self.target.keys)
+    def _left(self, document: dict[str, Any], sent: set[bytes], operation: Operation) -> list[bytes]:
+        """Keys of the unprocessed requests, under whatever name of the table (a request is about one table only)."""
+        part = "Item" if operation == "PutRequest" else "Key"
+        try:
+            requests = [request for entry in document["UnprocessedItems"].values() for request in entry]
+            left = {key_bytes(request[operation][part], self.target.keys) for request in requests}
+        except (AttributeError, KeyError, TypeError, Unacceptable) as error:
+            raise BadResponse("BatchWriteItem: UnprocessedItems cannot be read", why=repr(error)) from error
+        if not left <= sent:
+            raise BadResponse("BatchWriteItem: UnprocessedItems holds what was not sent")
+        return sorted(left)
 
     def _reject(self, item: Item, reason: str, position: int) -> None:
         self.counts.rejected += 1
@@ -176,22 +205,16 @@ class BulkWriter:
             self.on_rejected(Rejected(position, item, reason))
 
 
-def _unprocessed(document: dict[str, Any], table: str) -> list[dict[str, Any]]:
-    found = document["UnprocessedItems"]
-    # A table may be named by its ARN in the answer.
-    return [
-        request
-        for name, requests in found.items()
-        if name == table or name.endswith(f"/{table}")
-        for request in requests
-    ]
-
-
 def key_bytes(item: Item, keys: KeySchema) -> bytes:
-    """Equal keys give equal bytes: `1` and `1.0` are one key to DynamoDB."""
+    """Equal keys give equal bytes: `1` and `1.0`, or base64 with other unused bits, are one key to DynamoDB."""
     key = key_of(item, keys)
-    parts = [canonical_number(key[name]["N"]) if kind == "N" else key[name][kind] for name, kind in keys.types.items()]
-    return orjson.dumps(parts)
+    return orjson.dumps([_key_text(kind, key[name][kind]) for name, kind in keys.types.items()])
+
+
+def _key_text(kind: str, content: str) -> str:
+    if kind == "N":
+        return canonical_number(content)
+    return decode_binary(content).hex() if kind == "B" else content
 
 
 def put_item(plane: DataPlane, table: str, item: Item, *, absent: KeySchema | None = None) -> None:

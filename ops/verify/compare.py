@@ -94,7 +94,8 @@ def judge(
     """Compare two sides that were read already."""
     ignored: Counter[str] = Counter()
     raw = [one for one in _differences(expected, found) if not _expired(one, ttl, ignored)]
-    raw = _settled(raw, expected.side, found.side, keys)
+    raw = _settled(raw, expected.side, found.side, keys, ttl)
+    raw = [one for one in raw if not _expired(one, ttl, ignored)]
     counts = Counter(one.kind for one in raw)
     return Comparison(
         expected=expected.count,
@@ -135,7 +136,7 @@ def _differences(expected: Gathered, found: Gathered) -> list[_Raw]:
 
 def _merge(expected: Iterable[Record], found: Iterable[Record]) -> Iterator[_Raw]:
     left, right = _by_key(expected), _by_key(found)
-    for key in left.keys() | right.keys():
+    for key in sorted(left.keys() | right.keys()):
         wanted, seen = left.get(key, []), right.get(key, [])
         for record in (*wanted, *seen):
             if record.fault:
@@ -165,26 +166,25 @@ def _expired(one: _Raw, ttl: TtlRule | None, ignored: Counter[str]) -> bool:
     return True
 
 
-def _settled(raw: list[_Raw], expected: Side, found: Side, keys: KeySchema) -> list[_Raw]:
+def _settled(raw: list[_Raw], expected: Side, found: Side, keys: KeySchema, ttl: TtlRule | None) -> list[_Raw]:
     """Read differing keys of live tables once more: what was only in flight during the scan is no difference."""
     if expected.live and raw:
-        raw = _look_again(raw, expected, keys, is_expected=True)
+        raw = _look_again(raw, expected, keys, ttl, is_expected=True)
     if found.live and raw:
-        raw = _look_again(raw, found, keys, is_expected=False)
+        raw = _look_again(raw, found, keys, ttl, is_expected=False)
     return raw
 
 
-def _look_again(raw: list[_Raw], side: Side, keys: KeySchema, *, is_expected: bool) -> list[_Raw]:
-    again = [one for one in raw if one.kind in ("missing", "extra", "changed")]
+def _look_again(raw: list[_Raw], side: Side, keys: KeySchema, ttl: TtlRule | None, *, is_expected: bool) -> list[_Raw]:
+    # A key known by its digest alone cannot be read; a malformed item would not be read better.
+    again = [one for one in raw if one.kind in ("missing", "extra", "changed") and one.record.key_json is not None]
+    kept = [one for one in raw if one.kind not in ("missing", "extra", "changed") or one.record.key_json is None]
     fresh = side.items_for({one.record.key: key_from_json(one.record.key_json) for one in again})
-    record = recorder(keys)
-    kept = [one for one in raw if one.kind not in ("missing", "extra", "changed")]
+    record = recorder(keys, ttl=ttl.attribute if ttl else None)
     for one in again:
         item = fresh.get(one.record.key)
         now = record(item) if item is not None else None
-        if one.record.key_json is None:  # a key known by its digest alone cannot be read
-            kept.append(one)
-        elif is_expected:
+        if is_expected:
             kept.extend(_kind_now(_Raw(one.kind, now, one.found)))
         else:
             kept.extend(_kind_now(_Raw(one.kind, one.expected, now)))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 
+from ops.dynamodb.attributes import canonical_number
 from ops.model.items import Item, KeySchema
 from ops.model.proof import Comparison, ControlOutcome, Difference, SideInfo
 from ops.verify.compare import Gathered, TtlRule, gather, judge
@@ -145,7 +146,5 @@ def alter(item: Item, kind: str, keys: KeySchema) -> Item | None:
 
 def _next_digit(number: str) -> str:
     """The number with its last digit moved by one: the smallest change that a rounding would hide."""
-    for at in range(len(number) - 1, -1, -1):
-        if number[at].isdigit() and "e" not in number.lower():
-            return f"{number[:at]}{(int(number[at]) + 1) % 10}{number[at + 1 :]}"
-    return number + "1"
+    plain = canonical_number(number)
+    return f"{plain[:-1]}{(int(plain[-1]) + 1) % 10}"

@@ -10,7 +10,7 @@ import orjson
 
 from ops.dynamodb.capacity import CapacityLimit
 from ops.dynamodb.client import DataPlane
-from ops.dynamodb.query import get_item
+from ops.dynamodb.query import get_items
 from ops.dynamodb.scan import DEFAULT_SEGMENTS, Scan, ScanRequest
 from ops.dynamodb.table import Index, Table
 from ops.model.items import Item, KeySchema
@@ -80,9 +80,7 @@ class TableSide:
         return SideInfo("table", where, weakness="a scan is no snapshot: it is exact only while nothing writes")
 
     def records(self) -> Iterator[Record]:
-        consistent = self.index is None or not self.table.index(self.index).is_global
-        request = ScanRequest(self.table.name, self.index, self.segments, consistent)
-        scan = Scan(self.plane, request, self.limit)
+        scan = self._scan()
         yield from map(recorder(self.table.keys, ttl=self.table.ttl_attribute), scan.items())
         self._counted[:] = [scan.counts.items]
 
@@ -90,11 +88,19 @@ class TableSide:
         return self._counted[0] if self._counted else None
 
     def items_for(self, keys: Mapping[bytes, Item | None]) -> dict[bytes, Item]:
+        record = recorder(self.table.keys)
         if self.index is not None:
-            return {}
-        wanted = ((digest, key) for digest, key in keys.items() if key is not None)
-        found = ((digest, get_item(self.plane, self.table.name, key, consistent=True)) for digest, key in wanted)
-        return {digest: item for digest, item in found if item is not None}
+            # No read of one key exists on an index; a second scan also gives a lagging index time to follow.
+            found = self._scan().items()
+        else:
+            wanted = [key for key in keys.values() if key is not None]
+            found = get_items(self.plane, self.table.name, wanted, consistent=True)
+        pairs = ((record(item).key, item) for item in found)
+        return {digest: item for digest, item in pairs if digest in keys}
+
+    def _scan(self) -> Scan:
+        consistent = self.index is None or not self.table.index(self.index).is_global
+        return Scan(self.plane, ScanRequest(self.table.name, self.index, self.segments, consistent), self.limit)
 
 
 @dataclass(frozen=True, slots=True)
