@@ -18,6 +18,10 @@ CONNECT_TIMEOUT_S = 2
 READ_TIMEOUT_S = 30
 MAX_ATTEMPTS = 5
 
+#: A second try after a lost answer would make a second, billed backup: names are not unique and there is no token.
+#: docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateBackup.html
+_ONCE = frozenset({"create_backup"})
+
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "KMSAccessDeniedException"})
 _EXPIRED = frozenset(
     {"ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId",
@@ -93,7 +97,7 @@ class Aws:
         self._region = region
         self._profile = profile
         self._observers = observers
-        self._clients: dict[tuple[str, str], Any] = {}
+        self._clients: dict[tuple[str, str, int], Any] = {}
         self._session: Any = None
 
     @property
@@ -121,16 +125,16 @@ class Aws:
                 raise CredentialsUnusable(str(error), fix=("aws configure list-profiles",)) from error
         return self._session
 
-    def client(self, service: str, region: str | None = None) -> Any:
-        """A boto3 client with our time limits and observers."""
-        key = (service, region or self._region)
+    def client(self, service: str, region: str | None = None, *, attempts: int = MAX_ATTEMPTS) -> Any:
+        """A boto3 client with our time limits."""
+        key = (service, region or self._region, attempts)
         if key not in self._clients:
             from botocore.config import Config
 
             config = Config(
                 connect_timeout=CONNECT_TIMEOUT_S,
                 read_timeout=READ_TIMEOUT_S,
-                retries={"mode": "standard", "max_attempts": MAX_ATTEMPTS},
+                retries={"mode": "standard", "total_max_attempts": attempts},
                 s3={"addressing_style": "path"} if self.endpoint_override() else {},
             )
             self._clients[key] = self.session().client(service, region_name=key[1], config=config)
@@ -139,7 +143,7 @@ class Aws:
     def call(self, service: str, operation: str, *, region: str | None = None, **params: Any) -> dict[str, Any]:
         import botocore.exceptions as exceptions
 
-        client = self._client_or_refuse(service, region)
+        client = self._client_or_refuse(service, region, 1 if operation in _ONCE else MAX_ATTEMPTS)
         name = client.meta.method_to_api_mapping[operation]
         for observer in self._observers:
             observer.before(service, name, params)
@@ -193,11 +197,11 @@ class Aws:
         """`AWS_ENDPOINT_URL`, botocore's own variable, when set."""
         return os.environ.get("AWS_ENDPOINT_URL") or None
 
-    def _client_or_refuse(self, service: str, region: str | None) -> Any:
+    def _client_or_refuse(self, service: str, region: str | None, attempts: int = MAX_ATTEMPTS) -> Any:
         import botocore.exceptions as exceptions
 
         try:
-            return self.client(service, region)
+            return self.client(service, region, attempts=attempts)
         except (exceptions.NoCredentialsError, exceptions.NoRegionError, exceptions.ConfigNotFound) as error:
             raise CredentialsUnusable(str(error)) from error
         except ValueError as error:  # botocore: "Invalid endpoint: ..."
