@@ -19,7 +19,7 @@ from ops.errors import OpsError, PortTaken, SandboxBroken, StateFolderUnusable
 from ops.sandbox import processes
 from ops.sandbox.control import SandboxControl
 from ops.sandbox.processes import ProcessRecord
-from ops.sandbox.spotify import SpotifyConfig
+from ops.sandbox.spotify_api import SpotifyConfig
 from ops.sandbox.state import SandboxState, read_ready_file, write_atomically
 
 READY_LIMIT_S = 30.0

@@ -13,7 +13,8 @@ import pytest
 from ops.clock import SystemClock
 from ops.sandbox import postgres
 from ops.sandbox.postgres import PostgresServer
-from ops.sandbox.spotify import SpotifyConfig, make_api, make_server
+from ops.sandbox.spotify import make_server
+from ops.sandbox.spotify_api import SpotifyConfig, make_api
 from ops.sandbox.state import private_folder
 from tests.sandbox.loader.kit import LocalApi
 from tests.unit.loader.kit import ManualClock, MemoryTable

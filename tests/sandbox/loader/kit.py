@@ -19,7 +19,7 @@ from loader.sources import TrackSource
 from loader.sources.spotify_search import SpotifySearch
 from loader.sources.spotify_top_tracks import SpotifyTopTracks
 from loader.spotify import RetryPolicy, SpotifyAccess, SpotifyClient
-from ops.sandbox.spotify import Api
+from ops.sandbox.spotify_api import Api
 
 QUICK = RetryPolicy(transient_base_s=0.01, default_wait_s=0.05, longest_wait_s=2.0)
 

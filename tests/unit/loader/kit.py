@@ -38,15 +38,19 @@ class MemoryTable:
 
     def __init__(self) -> None:
         self.items: dict[tuple[str, str], Item] = {}
+        self._keys: dict[str, list[tuple[str, str]]] = {}
         self.writes: list[list[tuple[str, str]]] = []
         self.refuse: dict[tuple[str, str], str] = {}
 
     def existing(self, artist_id: str) -> Sequence[Item]:
-        return [item for (owner, _), item in list(self.items.items()) if owner == artist_id]
+        return [self.items[key] for key in self._keys.get(artist_id, ()) if key in self.items]
 
     def write(self, items: Sequence[Item]) -> SinkReport:
         keys = [key_of(item) for item in items]
         self.writes.append(keys)
+        for key in keys:
+            if key not in self.items:
+                self._keys.setdefault(key[0], []).append(key)
         rejected = tuple((key, self.refuse[key]) for key in keys if key in self.refuse)
         self.items |= {key_of(item): item for item in items if key_of(item) not in self.refuse}
         return SinkReport(len(items) - len(rejected), rejected)
