@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import subprocess
@@ -190,18 +189,13 @@ def make_source(aws: Aws, clock: Clock, run: Run, document: TableDocument) -> No
     restore.wait_active(aws, document.physical, clock, SilentProgress())
     changes = reapply.plan(read_settings(aws, document.physical), wanted_settings(document))
     for stage in ("before_proof", "after_proof"):
-        reapply.apply(aws, document.physical, changes, stage=stage, run=run, clock=clock, progress=SilentProgress())  # type: ignore[arg-type]
+        reapply.apply(aws, document.physical, changes, stage=stage, run=run, clock=clock, progress=SilentProgress())
 
 
 def fill(dynamodb: Any, table: str, items: list[Item]) -> None:
-    for batch in itertools.batched(items, 25) if sys.version_info >= (3, 12) else _batched(items):
-        answer = dynamodb.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": one}} for one in batch]})
-        assert not answer["UnprocessedItems"]
-
-
-def _batched(items: list[Item]) -> Iterator[list[Item]]:
     for start in range(0, len(items), 25):
-        yield items[start : start + 25]
+        batch = [{"PutRequest": {"Item": one}} for one in items[start : start + 25]]
+        assert not dynamodb.batch_write_item(RequestItems={table: batch})["UnprocessedItems"]
 
 
 def publish(aws: Aws, ssm: Any, stack: str, document: TableDocument) -> Environment:

@@ -305,3 +305,24 @@ def test_a_run_that_made_nothing_collects_nothing(lab: DrillLab) -> None:
     with open_run(lab.runs, ["drill", "gc"], lab.clock, Random(5)) as run:
         collected = collect(run, aws=lab.aws, environment=lab.environment, clock=lab.clock, progress=SilentProgress())
     assert collected.removed == ()
+
+
+def test_throttles_and_lost_answers_on_the_way_do_not_change_the_verdict(lab: DrillLab) -> None:
+    lab.control.set_fault("throttle", share=0.1, seed=3)
+    lab.control.set_fault("unprocessed", share=0.2, seed=4)
+    try:
+        report = lab.drill("mass-delete")
+    finally:
+        lab.control.clear_faults()
+    assert report.verdict == "pass", report.reasons
+
+
+def test_a_write_whose_answer_never_came_is_admitted_both_ways_and_listed(lab: DrillLab) -> None:
+    lab.control.set_fault("cut", share=1.0, count=10, operations=("PutItem",))
+    try:
+        report = lab.drill("mass-delete")
+    finally:
+        lab.control.clear_faults()
+    unknown = [one for one in read_ledger(lab.last_run / "ledger.jsonl") if one.outcome == "unknown"]
+    assert len(unknown) == report.ambiguous == 1
+    assert report.verdict == "pass", report.reasons
