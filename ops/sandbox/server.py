@@ -90,6 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ops.sandbox.aws.world import ACCOUNT, World
 
     os.environ["MOTO_ACCOUNT_ID"] = ACCOUNT
+    # roles attach AWS's managed policies; moto knows them, but loads them only when told to
+    os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
     world = World(token=secrets.token_hex(16), durations=durations_of(options))
     try:
         server = listen(world, options.port)

@@ -14,8 +14,8 @@ from moto.s3.models import FakeBucket
 
 def install() -> None:
     """Let every request through, as the sandbox does with IAM (GAP-03)."""
-    FakeBucket.get_permission = _neutral  # type: ignore[method-assign]
 
+    def get_permission(self: FakeBucket, action: str, resource: str) -> Any:
+        return PermissionResult.NEUTRAL
 
-def _neutral(_bucket: FakeBucket, _action: str, _resource: str) -> Any:
-    return PermissionResult.NEUTRAL
+    FakeBucket.get_permission = get_permission  # type: ignore[method-assign]

@@ -122,6 +122,20 @@ def test_a_selection_needs_an_existing_plan(lab: Any) -> None:
     assert lab.refusal(lab.client("backup").create_backup_selection, **call) == "ResourceNotFoundException"
 
 
+def test_a_bucket_policy_is_returned_and_not_enforced(lab: Any) -> None:
+    s3, bucket = lab.client("s3"), lab.name("guarded")
+    s3.create_bucket(Bucket=bucket)
+    statement = {
+        "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": f"arn:aws:s3:::{bucket}/*",
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }  # fmt: skip
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy)
+    s3.put_object(Bucket=bucket, Key="object", Body=b"x")
+    assert s3.get_object(Bucket=bucket, Key="object")["Body"].read() == b"x"
+    assert json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"]) == json.loads(policy)
+
+
 def _instance(lab: Any, engine: str) -> dict[str, Any]:
     name = lab.name("db")
     lab.client("rds").create_db_instance(

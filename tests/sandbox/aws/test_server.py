@@ -101,6 +101,15 @@ def test_the_account_is_123456789012(lab: Any) -> None:
     assert lab.client("sts").get_caller_identity()["Account"] == "123456789012"
 
 
+def test_aws_managed_policies_can_be_attached(lab: Any) -> None:
+    iam, role = lab.client("iam"), lab.name("role")
+    iam.create_role(RoleName=role, AssumeRolePolicyDocument="{}")
+    arn = "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup"
+    iam.attach_role_policy(RoleName=role, PolicyArn=arn)
+    attached = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+    assert [one["PolicyArn"] for one in attached] == [arn]
+
+
 def test_an_unknown_admin_route_is_a_404_that_names_the_known_ones(lab: Any) -> None:
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(f"{lab.endpoint}/moto-api/sandbox/nonsense", timeout=5)
