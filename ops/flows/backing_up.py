@@ -67,7 +67,9 @@ def plan_backup(session: Session, table: TableTarget, options: BackupOptions, ru
         kept_at=str(keeping.place(session, table, name)),
         fingerprint=options.fingerprint,
         read_units=_read_units(described) if options.fingerprint == "scan" else None,
-        weakness="" if options.fingerprint == "none" else keeping.weakness_of(options.fingerprint, rfc3339(now)),
+        weakness=""
+        if options.fingerprint == "none"
+        else keeping.weakness_of(options.fingerprint, rfc3339(whole_seconds(now))),
     )
 
 

@@ -62,38 +62,46 @@ def resumable(session: Session, run: Run, command: str) -> Iterator[None]:
     go_on = resume_line(session, run, command)
     try:
         yield
-    except Interrupted as stop:
-        raised = Interrupted(
-            f"interrupted: {command}",
-            signal_number=stop.signal_number,
-            changed=asked_of_aws(run) or "nothing was changed",
-            fix=(go_on,) if asked_of_aws(run) else (f"ops {command}",),
-        )
-        raised.run = run.id
-        raise raised from stop
-    except OpsError as error:
-        error.run = run.id
+    except BaseException as error:
         asked = asked_of_aws(run)
-        if asked:
-            error.changed = asked
-            error.fix = (go_on,) if isinstance(error, StillRunning) else (*error.fix, go_on)
+        number = getattr(error, "signal_number", None)
+        if number is not None:
+            raise _interrupted(run, command, number, asked, go_on) from error
+        if isinstance(error, OpsError):
+            error.run = run.id
+            if asked:
+                error.changed = asked
+                error.fix = (go_on,) if isinstance(error, StillRunning) else (*error.fix, go_on)
         raise
+
+
+def _interrupted(run: Run, command: str, number: int, asked: str, go_on: str) -> Interrupted:
+    raised = Interrupted(
+        f"interrupted: {command}",
+        signal_number=number,
+        changed=asked or "nothing was changed",
+        fix=(go_on if asked else f"ops {command}",),
+    )
+    raised.run = run.id
+    return raised
 
 
 def asked_of_aws(run: Run) -> str:
     """What the journal says this run has asked AWS to make, for people; empty when it asked for nothing."""
     states: dict[tuple[str, str], str] = {}
+    names: dict[tuple[str, str], str] = {}
     for line in run.lines:
         subject = _subject(line.data)
         if line.kind == "intent":
             states.setdefault(subject, " (answer unknown)")
+            names[subject] = f" {line.data['name']}" if "name" in line.data else ""
         elif line.kind == "outcome" and "refused" not in line.data:
             states[subject] = ""
         elif line.kind == "outcome" and states.get(subject):
             del states[subject]
     if not states:
         return ""
-    parts = [f"{operation} {target}{state}" for (operation, target), state in states.items()]
+    parts = [f"{one[0]} {one[1]}{names[one]}{state}" for one, state in states.items()]
     return f"run {run.id} has asked AWS for: {'; '.join(parts)}; what is running goes on"
 
 

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 
-def _stage_module() -> Any:
-    path = Path(__file__).with_name("recovery_stage.py")
-    spec = importlib.util.spec_from_file_location("recovery_stage", path)
+def _load(name: str) -> Any:
+    """A helper module beside this file: pytest's importlib mode puts no test folder on the path."""
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault("recovery_stage", module)
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
@@ -24,6 +26,7 @@ def _stage_module() -> Any:
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A running sandbox with an environment of declared tables."""
-    found = _stage_module().Stage(tmp_path_factory.mktemp("stage"))
+    _load("gate")
+    found = _load("recovery_stage").Stage(tmp_path_factory.mktemp("stage"))
     yield found
     found.stop()

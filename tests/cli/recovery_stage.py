@@ -29,6 +29,8 @@ from infra.environment import (
 )
 from ops.sandbox.control import SandboxControl
 
+from gate import Gate  # isort: skip
+
 ACCOUNT, REGION, PROJECT, STACK, BUCKET = "123456789012", "us-east-1", "music", "dev", "music-exports"
 START_TIMEOUT_S = 60.0
 Item = dict[str, Any]
@@ -132,18 +134,22 @@ class Stage:
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
 
-    def interrupted(self, begins: str, *words: str, **more: str) -> Done:
-        """Run `ops`, press Ctrl-C when a line on stderr begins like that, and see how it ends."""
-        process = self.start(*words, **more)
-        assert process.stderr is not None and process.stdout is not None
-        said: list[str] = []
-        for line in process.stderr:
-            said.append(line)
-            if line.startswith(begins):
-                process.send_signal(signal.SIGINT)
-                begins = "\0"
-        out = process.stdout.read()
-        return Done(process.wait(30), out, "".join(said))
+    def interrupted(self, operation: str, text: str, *words: str, **more: str) -> Done:
+        """Run `ops`, press Ctrl-C while it waits for the answer to `operation` about `text`, and see how it ends."""
+        gate = Gate(self.endpoint)
+        try:
+            gate.hold(operation, text)
+            process = self.start(*words, AWS_ENDPOINT_URL=gate.endpoint, **more)
+            if not gate.reached.wait(60):
+                process.kill()
+                raise AssertionError(f"{operation} {text} was never asked: {process.communicate()}")
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.3)
+            gate.release()
+            out, err = process.communicate(timeout=60)
+        finally:
+            gate.stop()
+        return Done(process.returncode, out, err)
 
     def declare(self, *, items: int = 40, pitr: bool = True, stem: str = "tracks") -> str:
         """A declared table of the music schema with `items` items, its window open and past them."""

@@ -154,11 +154,7 @@ def test_a_name_always_holds_the_run_so_that_names_do_not_repeat(stage: Any) -> 
 
 def test_ctrl_c_says_what_exists_and_the_resumed_run_makes_no_second_backup(stage: Any) -> None:
     table = stage.declare(items=20)
-    stage.control.set_fault("throttle", operations=("Scan",))
-    try:
-        done = stage.interrupted("  fingerprint", "backup", table)
-    finally:
-        stage.control.clear_faults()
+    done = stage.interrupted("Scan", table, "backup", table)
     err = done.err
     assert done.code == 130, err
     assert "OPS-E13001" in err

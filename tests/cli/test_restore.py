@@ -1,0 +1,234 @@
+"""`ops restore` as a process against the sandbox."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+
+def later(stage: Any, table: str) -> str:
+    """A moment before which `table` was whole; afterwards an item is gone, one is new, and the window is past it."""
+    moment: str = stage.now().isoformat()
+    stage.advance(2)
+    stage.dynamodb.delete_item(TableName=table, Key={"artist_id": {"S": "a0000"}, "id": {"S": "t000003"}})
+    stage.put(table, [{"artist_id": {"S": "zz"}, "id": {"S": "after"}}])
+    stage.advance(400)
+    return moment
+
+
+def test_a_restore_to_a_second_brings_back_items_and_settings_and_proves_both(stage: Any) -> None:
+    table = stage.declare(items=40)
+    before = stage.items(table)
+    done = stage.ops("restore", table, "--at", later(stage, table), "-o", "json")
+    assert done.code == 0, done.err
+    result = done.document["result"]
+    target = result["target"]["name"]
+    assert target.startswith(f"{table}-r20")
+    assert stage.items(target) == before
+    assert result["proof"]["equal"] is True
+    assert result["proof"]["expected"]["kind"] == "export"
+    assert (result["proof"]["expected"]["items"], result["proof"]["found"]["items"]) == (40, 40)
+    assert result["settings"]["failed"] == []
+    assert {"restore", "settings", "prove"} <= {one["name"] for one in result["phases"]}
+    assert "taken now: AWS bills it by table size" in done.err
+
+
+def test_the_restored_table_has_the_contract_again_by_aws_own_word(stage: Any) -> None:
+    table = stage.declare(items=5)
+    done = stage.ops("restore", table, "--latest", "--as", f"{table}-again")
+    assert done.code == 0, done.err
+    target = f"{table}-again"
+    described = stage.dynamodb.describe_table(TableName=target)["Table"]
+    assert described["DeletionProtectionEnabled"] is True
+    assert described["StreamSpecification"]["StreamViewType"] == "NEW_AND_OLD_IMAGES"
+    pitr = stage.dynamodb.describe_continuous_backups(TableName=target)["ContinuousBackupsDescription"]
+    assert pitr["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
+    ttl = stage.dynamodb.describe_time_to_live(TableName=target)["TimeToLiveDescription"]
+    assert ttl["AttributeName"] == "expires_at"
+    tags = stage.dynamodb.list_tags_of_resource(ResourceArn=described["TableArn"])["Tags"]
+    assert {"Key": "owner", "Value": "music"} in tags
+    assert {"Key": "ops:source", "Value": table} in tags
+    scaling = stage.client("application-autoscaling").describe_scalable_targets(ServiceNamespace="dynamodb")
+    mine = [one for one in scaling["ScalableTargets"] if one["ResourceId"].startswith(f"table/{target}")]
+    assert len([one for one in mine if one["ResourceId"].split("/")[1] == target]) == 4
+
+
+def test_a_backup_is_restored_and_proven_by_the_seal_beside_it(stage: Any) -> None:
+    table = stage.declare(items=20)
+    made = stage.ops("backup", table, "-o", "json").document["result"]
+    before = stage.items(table)
+    later(stage, table)
+    done = stage.ops("restore", table, "--backup", made["name"], "-o", "json")
+    assert done.code == 0, done.err
+    result = done.document["result"]
+    assert result["way"] == "backup"
+    assert result["proof"]["expected"]["kind"] == "seal"
+    assert result["proof"]["expected"]["items"] == 20
+    assert stage.items(result["target"]["name"]) == before
+
+
+def test_without_an_expected_side_the_restore_finishes_and_says_not_proven(stage: Any) -> None:
+    table = stage.declare(items=6)
+    made = stage.ops("backup", table, "--fingerprint", "none", "-o", "json").document["result"]
+    done = stage.ops("restore", table, "--backup", made["arn"], "-o", "json")
+    document = done.document
+    assert (done.code, document["exit"], document["errors"][0]["code"]) == (4, 4, "OPS-E406")
+    assert "--fingerprint none" in document["errors"][0]["why"]
+    assert len(stage.items(document["result"]["target"]["name"])) == 6
+    assert document["result"]["settings"]["failed"] == []
+
+
+def test_expecting_nothing_on_purpose_is_no_failure(stage: Any) -> None:
+    table = stage.declare(items=2)
+    done = stage.ops("restore", table, "--latest", "--expect", "none")
+    assert done.code == 0, done.err
+    assert "items not proven: --expect none was given" in done.out
+
+
+def test_a_wrong_expected_side_is_exit_4_with_the_keys_and_keeps_stream_and_ttl_off(stage: Any, tmp_path: Any) -> None:
+    table = stage.declare(items=4)
+    file = tmp_path / "expected.jsonl"
+    items = list(stage.items(table).values())
+    items[0] = {**items[0], "popularity": {"N": "999"}}
+    file.write_text("".join(json.dumps({"Item": item}) + "\n" for item in items))
+    done = stage.ops("restore", table, "--latest", "--expect", str(file), "-o", "json")
+    assert done.code == 4, done.err
+    document = done.document
+    assert [one["code"] for one in document["errors"]] == ["OPS-E401"]
+    target = document["result"]["target"]["name"]
+    assert document["result"]["proof"]["samples"][0]["key"] == {
+        name: items[0][name] for name in ("artist_id", "id")
+    }  # fmt: skip
+    assert target in document["errors"][0]["changed"]
+    described = stage.dynamodb.describe_table(TableName=target)["Table"]
+    assert not described.get("StreamSpecification", {}).get("StreamEnabled")
+
+
+def test_a_deleted_table_comes_back_from_its_system_backup(stage: Any) -> None:
+    table = stage.declare(items=15)
+    before = stage.items(table)
+    stage.dynamodb.delete_table(TableName=table)
+    stage.advance(30)
+    hint = stage.ops("restore", table, "--latest")
+    assert hint.code == 10
+    assert f"ops restore {table} --deleted" in hint.err
+    done = stage.ops("restore", table, "--deleted", "--as", f"{table}-back", "-o", "json")
+    assert done.document["result"]["way"] == "system-backup"
+    assert stage.items(f"{table}-back") == before
+    # nothing was fingerprinted at that moment: that is said, not hidden
+    assert (done.code, done.document["errors"][0]["code"]) == (4, "OPS-E406")
+
+
+@pytest.mark.parametrize(("days", "side"), [(-4000, "before"), (1, "after")])
+def test_a_time_outside_the_window_names_both_bounds_and_makes_nothing(stage: Any, days: int, side: str) -> None:
+    table = stage.declare(items=1)
+    found = stage.dynamodb.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
+    bounds = found["PointInTimeRecoveryDescription"]
+    before = stage.tables_now()
+    at = (stage.now() + timedelta(days=days)).isoformat()
+    done = stage.ops("restore", table, "--at", at)
+    assert (done.code, done.out) == (6, "")
+    assert "OPS-E603" in done.err
+    assert f"lies {side} the restorable window of {table}" in done.err
+    assert f"{bounds['EarliestRestorableDateTime']:%Y-%m-%dT%H:%M}" in done.err
+    assert f"{bounds['LatestRestorableDateTime']:%Y-%m-%dT%H:%M}" in done.err
+    assert "changed: nothing was changed" in done.err
+    assert stage.tables_now() == before
+
+
+def test_pitr_off_names_the_newest_backup(stage: Any) -> None:
+    table = stage.declare(items=1, pitr=False)
+    made = stage.ops("backup", table, "--fingerprint", "none", "-o", "json").document["result"]
+    done = stage.ops("restore", table, "--latest")
+    assert (done.code, done.out) == (6, "")
+    assert f"OPS-E602 point-in-time recovery of {table} is off" in done.err
+    assert made["arn"] in done.err
+
+
+def test_a_taken_target_is_refused_and_untouched(stage: Any) -> None:
+    table, other = stage.declare(items=3), stage.declare(items=2)
+    before = stage.items(other)
+    done = stage.ops("restore", table, "--latest", "--as", other)
+    assert (done.code, done.out) == (7, "")
+    assert f"OPS-E709 table {other} exists already" in done.err
+    assert "--as NEW" in done.err
+    assert stage.items(other) == before
+
+
+def test_an_unknown_backup_names_the_newest_one(stage: Any) -> None:
+    table = stage.declare(items=1)
+    made = stage.ops("backup", table, "--fingerprint", "none", "-o", "json").document["result"]
+    done = stage.ops("restore", table, "--backup", "nightly-1999")
+    assert (done.code, done.out) == (6, "")
+    assert "OPS-E606" in done.err
+    assert made["name"] in done.err
+
+
+def test_none_or_two_sources_are_a_usage_error(stage: Any) -> None:
+    table = stage.declare(items=1)
+    assert stage.ops("restore", table).code == 2
+    assert stage.ops("restore", table, "--latest", "--deleted").code == 2
+
+
+def test_a_dry_run_checks_all_and_makes_nothing(stage: Any) -> None:
+    table = stage.declare(items=1)
+    before = stage.tables_now()
+    done = stage.ops("restore", table, "--latest", "--dry-run", "-o", "json")
+    assert done.code == 0, done.err
+    assert done.document["result"]["target"].startswith(f"{table}-r20")
+    assert stage.tables_now() == before
+    outside = stage.ops("restore", table, "--at", "2020-01-01T00:00:00Z", "--dry-run")
+    assert outside.code == 6
+
+
+def test_ctrl_c_names_the_target_and_resume_ends_as_if_nothing_had_happened(stage: Any) -> None:
+    table = stage.declare(items=18)
+    before = stage.items(table)
+    target = f"{table}-kept"
+    stopped = stage.interrupted("DescribeTable", target, "restore", table, "--latest", "--as", target)
+    # the first look is before the request: nothing was asked for yet
+    assert (stopped.code, target in stage.tables_now()) == (130, False)
+    assert "OPS-E13001" in stopped.err
+    stopped = stage.interrupted("DescribeExport", "", "restore", table, "--latest", "--as", target)
+    assert stopped.code == 130, stopped.err
+    assert f"RestoreTableToPointInTime {target}" in stopped.err
+    assert "what is running goes on" in stopped.err
+    line = next(one for one in stopped.err.splitlines() if "--resume" in one)
+    words = line.split("ops ", 1)[1].split()
+    done = stage.ops(*words, "-o", "json")
+    assert done.code == 0, done.err
+    assert done.document["result"]["target"]["name"] == target
+    assert done.document["result"]["proof"]["equal"] is True
+    assert stage.items(target) == before
+    assert [one for one in stage.tables_now() if one.startswith(f"{table}-")] == [target]
+
+
+def test_another_run_never_adopts_the_table_of_an_interrupted_one(stage: Any) -> None:
+    table = stage.declare(items=2)
+    target = f"{table}-mine"
+    stopped = stage.interrupted("DescribeExport", "", "restore", table, "--latest", "--as", target)
+    assert stopped.code == 130, stopped.err
+    done = stage.ops("restore", table, "--latest", "--as", target)
+    assert done.code == 7
+    assert "OPS-E709" in done.err
+
+
+def test_a_cutover_needs_the_name_and_moves_only_a_proven_table(stage: Any) -> None:
+    table = stage.declare(items=3)
+    refused = stage.ops("restore", table, "--latest", "--cutover", "pointer")
+    assert refused.code == 7
+    assert f"--confirm {table}" in refused.err
+    done = stage.ops("restore", table, "--latest", "--as", f"{table}-new", "--cutover", "pointer", "--confirm", table)
+    assert done.code == 0, done.err
+    pointer = stage.client("ssm").get_parameter(Name=f"/music/dev/tables/{table}")["Parameter"]
+    assert pointer["Value"] == f"{table}-new"
+
+
+def test_an_unknown_run_cannot_be_resumed(stage: Any) -> None:
+    table = stage.declare(items=1)
+    done = stage.ops("restore", table, "--resume", "01JD7QZK5V8M3N9T2R6W4XYB1C")
+    assert (done.code, done.out) == (10, "")
+    assert "ops list runs" in done.err

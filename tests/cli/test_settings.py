@@ -1,0 +1,93 @@
+"""`ops settings` as a process against the sandbox."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def bare(stage: Any) -> Any:
+    """A declared table that has nothing of its contract but keys and capacity."""
+    table = stage.declare(items=1, pitr=False, stem="bare")
+    stage.change(table, pitr_days=35)
+    return table
+
+
+def test_show_prints_what_aws_says(stage: Any, bare: str) -> None:
+    done = stage.ops("settings", "show", bare, "-o", "json")
+    assert done.code == 0, done.err
+    found = done.document["result"]["settings"]
+    assert (found["pitr"], found["ttl"], found["stream"], found["billing_mode"]) == ("off", "off", "off", "PROVISIONED")
+
+
+def test_diff_is_exit_4_with_each_setting(stage: Any, bare: str) -> None:
+    done = stage.ops("settings", "diff", bare, "-o", "json")
+    document = done.document
+    assert (done.code, document["errors"][0]["code"]) == (4, "OPS-E402")
+    rows = {one["setting"]: (one["wanted"], one["found"]) for one in document["result"]["diff"]}
+    assert rows["pitr"] == ("on", "off")
+    assert rows["tags.owner"] == ("music", "none")
+    assert {"ttl", "stream", "deletion_protection", "scaling.table.read", "scaling.genre_index.write"} <= set(rows)
+    assert document["errors"][0]["fix"] == [f"ops settings apply {bare}"]
+
+
+def test_apply_is_not_done_unasked(stage: Any, bare: str) -> None:
+    done = stage.ops("settings", "apply", bare)
+    assert (done.code, done.out) == (7, "")
+    assert "OPS-E702" in done.err
+    assert "--yes" in done.err
+    assert stage.ops("settings", "diff", bare).code == 4
+
+
+def test_apply_puts_everything_right_and_reads_it_back(stage: Any, bare: str) -> None:
+    done = stage.ops("settings", "apply", bare, "--yes", "-o", "json")
+    assert done.code == 0, done.err
+    result = done.document["result"]
+    assert result["failed"] == []
+    assert {"pitr", "ttl", "stream", "deletion_protection"} <= set(result["applied"])
+    assert stage.ops("settings", "diff", bare).code == 0
+    pitr = stage.dynamodb.describe_continuous_backups(TableName=bare)["ContinuousBackupsDescription"]
+    assert pitr["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
+    again = stage.ops("settings", "apply", bare, "-o", "json")
+    assert (again.code, again.document["result"]["applied"]) == (0, [])
+
+
+def test_only_limits_what_is_applied(stage: Any, bare: str) -> None:
+    done = stage.ops("settings", "apply", bare, "--only", "pitr", "--yes", "-o", "json")
+    assert done.code == 0, done.err
+    assert done.document["result"]["applied"] == ["pitr"]
+    rest = stage.ops("settings", "diff", bare, "-o", "json").document["result"]["diff"]
+    assert {"ttl", "stream"} <= {one["setting"] for one in rest}
+    assert "pitr" not in {one["setting"] for one in rest}
+
+
+def test_a_dry_run_lists_the_changes_and_makes_none(stage: Any, bare: str) -> None:
+    done = stage.ops("settings", "apply", bare, "--dry-run")
+    assert done.code == 0, done.err
+    assert "pitr" in done.out
+    assert "nothing was changed" in done.out
+    assert stage.ops("settings", "diff", bare).code == 4
+
+
+def test_an_undeclared_table_needs_a_contract_to_be_held_against(stage: Any, bare: str) -> None:
+    stage.create(f"{bare}-free", pitr=False)
+    done = stage.ops("settings", "diff", f"ddb:{bare}-free")
+    assert (done.code, done.out) == (2, "")
+    assert "--against" in done.err
+    assert stage.ops("settings", "diff", f"ddb:{bare}-free", "--against", bare).code == 4
+
+
+def test_the_settings_kept_beside_a_backup_are_a_contract_too(stage: Any, tmp_path: Any) -> None:
+    table = stage.declare(items=1)
+    made = stage.ops("backup", table, "--fingerprint", "none", "-o", "json").document["result"]
+    bucket, _, key = made["settings"].removeprefix("s3://").partition("/")
+    stage.client("s3").download_file(bucket, key, str(tmp_path / "kept.json"))
+    assert stage.ops("settings", "diff", table, "--against", str(tmp_path / "kept.json")).code == 0
+    arn = stage.dynamodb.describe_table(TableName=table)["Table"]["TableArn"]
+    stage.dynamodb.update_table(TableName=table, DeletionProtectionEnabled=True)
+    stage.dynamodb.tag_resource(ResourceArn=arn, Tags=[{"Key": "new", "Value": "1"}])
+    changed = stage.ops("settings", "diff", table, "--against", str(tmp_path / "kept.json"), "-o", "json")
+    assert changed.code == 4
+    assert [one["setting"] for one in changed.document["result"]["diff"]] == ["deletion_protection"]
