@@ -1,13 +1,13 @@
 """The negative control, planned from a seed: small differences of known key and kind. Pure.
 
-A verifier that cannot fail proves nothing. Kinds C01 to C12 change items, C14 to C17 one setting.
+A verifier that cannot fail proves nothing. Kinds C01 to C12 change items.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -15,7 +15,6 @@ from ops.drill.damage import new_key
 from ops.drill.ledger import Planned, key_token
 from ops.model.items import AttributeValue, Item, KeySchema, key_of, key_text
 from ops.model.proof import Difference, DifferenceKind
-from ops.recovery.settings import TableSettings, flatten, scope_name
 from ops.verify.fingerprint import recorder
 
 KINDS_PER_DRILL = 3
@@ -252,65 +251,3 @@ MAKERS: dict[str, Maker] = {
     "C10": _other_case,
     "C12": _left_index,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class SettingPlant:
-    """One setting to spoil on the copy: its name as V5 must report it, and the settings that hold the spoiled value.
-
-    `switch_off` marks deletion protection, which re-applying a contract never does by itself.
-    """
-
-    code: str
-    setting: str
-    what: str
-    spoiled: TableSettings
-    switch_off: bool = False
-
-
-def plan_setting(wanted: TableSettings, random: Random) -> SettingPlant | None:
-    """One of C14 to C17, as the contract allows; None when it states none of them."""
-    found = [plant for make in _SETTING_MAKERS for plant in make(wanted)]
-    return random.choice(found) if found else None
-
-
-def _tag(wanted: TableSettings) -> list[SettingPlant]:
-    return [
-        SettingPlant("C14", f"tags.{name}", f"tag {name} changed", wanted.but(tags={**wanted.tags, name: "planted"}))
-        for name in sorted(wanted.tags)[:1]
-    ]
-
-
-def _pitr_days(wanted: TableSettings) -> list[SettingPlant]:
-    days = wanted.pitr_days
-    if days is None or days < 2:
-        return []
-    what = f"PITR days {days} to {days - 1}"
-    return [SettingPlant("C15", "pitr.days", what, wanted.but(pitr_days=days - 1))]
-
-
-def _policy(wanted: TableSettings) -> list[SettingPlant]:
-    rules = sorted(wanted.scaling, key=lambda one: (one.index is None, one.index or "", one.dimension))
-    if not rules:
-        return []
-    rule = rules[0]
-    higher = replace(rule, target_percent=rule.target_percent + 1)
-    spoiled = wanted.but(scaling=tuple(higher if one == rule else one for one in wanted.scaling))
-    name = f"scaling.{scope_name(rule.index)}.{rule.dimension}"
-    return [SettingPlant("C16", name, f"scaling target {rule.target_percent} to {higher.target_percent}", spoiled)]
-
-
-def _protection(wanted: TableSettings) -> list[SettingPlant]:
-    if not wanted.deletion_protection:
-        return []
-    spoiled = wanted.but(deletion_protection=False)
-    return [SettingPlant("C17", "deletion_protection", "deletion protection off", spoiled, switch_off=True)]
-
-
-_SETTING_MAKERS = (_tag, _pitr_days, _policy, _protection)
-
-
-def spoiled_names(wanted: TableSettings, plant: SettingPlant) -> set[str]:
-    """Names of the settings that the plant changes: exactly one, or the control would be ambiguous."""
-    left, right = flatten(wanted), flatten(plant.spoiled)
-    return {name for name in {*left, *right} if left.get(name) != right.get(name)}

@@ -12,7 +12,7 @@ from ops.drill.bench import Bench
 from ops.drill.ledger import Ledger, Planned, admitted, expected_items, key_token, uncertain
 from ops.drill.plane import Plane
 from ops.drill.plants import Plant, Shape, plan_plants
-from ops.drill.settings_control import plant_setting
+from ops.drill.settings_control import SettingControl, plant_setting
 from ops.drill.sides import Comparer, compare_sides, index_expected, ledger_side, table_side
 from ops.drill.stage import Stage
 from ops.drill.verifier import check_verifier
@@ -36,7 +36,7 @@ class Proof:
     reread_equal: bool
     index_proof: tuple[Comparison, ...]
     planted: tuple[Planted, ...]
-    setting_controls: tuple[Planted, ...]
+    setting_control: SettingControl
     verifier_checks: tuple[Planted, ...]
     ambiguous: int
     expected: tuple[Item, ...]
@@ -72,7 +72,7 @@ def prove(
             _write_all(plane, bench.restored, [one for plant in plants for one in plant.undo])
             seen = [(one, plane.get(bench.restored, one.key)) for plant in plants for one in plant.undo]
             proof = without_plants(bench, read, plants, seen)
-            setting_controls = plant_setting(bench, wanted)
+            setting_control = plant_setting(bench, wanted)
             checks = check_verifier(bench, comparer, expected)
         indexes = tuple(_index(bench, plane, comparer, expected, one, moment) for one in bench.document.indexes)
         bench.mark("T6", "end of the comparison of items and indexes, the controls excluded from the time")
@@ -83,7 +83,7 @@ def prove(
         reread_equal=bool(seen) and all(_same(bench, one.item, value) for one, value in seen),
         index_proof=indexes,
         planted=tuple(_told(plant, found, left) for plant in plants),
-        setting_controls=setting_controls,
+        setting_control=setting_control,
         verifier_checks=checks,
         ambiguous=ambiguous,
         expected=expected,

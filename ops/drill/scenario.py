@@ -54,6 +54,7 @@ _AFTER = (
 )
 _EVERYWHERE = (
     "people and approvals: nobody had to be woken, convinced or given rights",
+    "alarms: the infrastructure program declares them for the table's own name, a drill copy gets none",
     "stream consumers, event sources, caches and replicas: a drill table has none of them",
 )
 

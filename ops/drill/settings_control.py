@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ops.drill.bench import Bench
-from ops.drill.plants import SettingPlant, plan_setting
 from ops.drill.recover import AFTER_PROOF
+from ops.drill.setting_plants import SettingPlant, plan_setting
 from ops.drill.stage import LEFT_OUT
 from ops.model.drill import Planted
 from ops.model.proof import SettingDifference, SettingsOutcome
@@ -13,7 +15,15 @@ from ops.recovery.journal import mutate
 from ops.recovery.settings import TableSettings, read_settings
 
 
-def plant_setting(bench: Bench, wanted: TableSettings) -> tuple[Planted, ...]:
+@dataclass(frozen=True, slots=True)
+class SettingControl:
+    """What was planted (nothing when the contract states nothing to spoil), and what the read-back named."""
+
+    planted: tuple[Planted, ...] = ()
+    named: tuple[SettingDifference, ...] = ()
+
+
+def plant_setting(bench: Bench, wanted: TableSettings) -> SettingControl:
     """Spoil, read back, put right, read back: caught only when exactly the spoiled setting was named in addition.
 
     What differed before the control stays a difference of the drill; it is not the control's.
@@ -21,7 +31,7 @@ def plant_setting(bench: Bench, wanted: TableSettings) -> tuple[Planted, ...]:
     plant = plan_setting(wanted, bench.chance("setting"))
     if plant is None:
         bench.warn("OPS-W007", "the contract states no setting that the control could spoil")
-        return ()
+        return SettingControl()
     bench.run.write("control", code=plant.code, what=plant.what, seed=bench.seed)
     before = {one.setting for one in _read(bench, wanted)}
     _spoil(bench, plant)
@@ -32,7 +42,8 @@ def plant_setting(bench: Bench, wanted: TableSettings) -> tuple[Planted, ...]:
     words = ", ".join(f"{one.setting}: wanted {one.wanted}, found {one.found}" for one in named)
     if left:
         words += f"; not put right: {', '.join(one.setting for one in left)}"
-    return (Planted(plant.code, plant.what, plant.setting, caught, words or "not reported"),)
+    planted = Planted(plant.code, plant.what, plant.setting, caught, words or "not reported")
+    return SettingControl((planted,), tuple(named))
 
 
 def _spoil(bench: Bench, plant: SettingPlant) -> None:

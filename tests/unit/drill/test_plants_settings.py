@@ -8,7 +8,7 @@ import pytest
 
 from infra.environment import ScalingRule
 from ops.drill.inventory import compare_resources
-from ops.drill.plants import plan_setting, spoiled_names
+from ops.drill.setting_plants import plan_setting, spoiled_names
 from ops.recovery.settings import TableSettings, differences
 
 WANTED = TableSettings(
