@@ -8,7 +8,8 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.options import child, component_type
-from infra.permissions import ROLES, Scope, document, trust
+from infra.permissions import ROLES, document, trust
+from infra.scope import Scope
 
 _SESSION_SECONDS = 3600
 

@@ -1,10 +1,10 @@
 """What each operator role may do, as IAM policy documents built from names; no wildcard action anywhere."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-DRILL_PREFIX = "drill-"
+from infra.scope import DRILL_PREFIX, Scope
+
 Statement = dict[str, Any]
 Document = dict[str, Any]
 
@@ -29,51 +29,6 @@ _SETTINGS = (
     "dynamodb:UpdateContinuousBackups",
     "dynamodb:TagResource",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """The names that the roles of one stack are limited to."""
-
-    account: str
-    region: str
-    replica_regions: tuple[str, ...]
-    project: str
-    stack: str
-    tables: tuple[str, ...]
-    bucket: str
-    export_prefix: str
-    key_arn: str
-    role_prefix: str
-    database: str | None = None
-    database_resource_id: str | None = None
-    database_username: str | None = None
-    secret_arns: tuple[str, ...] = ()
-
-    def table_arns(self, suffix: str = "", names: Sequence[str] | None = None) -> list[str]:
-        """ARNs of the declared tables (or of `names`) in every Region of the stack."""
-        regions = (self.region, *self.replica_regions)
-        return [
-            f"arn:aws:dynamodb:{region}:{self.account}:table/{name}{suffix}"
-            for region in regions
-            for name in (self.tables if names is None else names)
-        ]
-
-    def target_arns(self, suffix: str = "") -> list[str]:
-        """ARNs of the tables a restore may create: a declared name with something after it, or a drill's."""
-        return self.table_arns(suffix, [*(f"{name}-*" for name in self.tables), f"{DRILL_PREFIX}*"])
-
-    def drill_arns(self, suffix: str = "") -> list[str]:
-        return self.table_arns(suffix, [f"{DRILL_PREFIX}*"])
-
-    def parameter(self, *parts: str) -> list[str]:
-        """ARNs of parameters under the stack's path, in every Region of the stack."""
-        path = "/".join(("parameter", self.project, self.stack, *parts))
-        regions = (self.region, *self.replica_regions)
-        return [f"arn:aws:ssm:{region}:{self.account}:{path}" for region in regions]
-
-    def regional(self, service: str, resource: str) -> str:
-        return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
 
 
 def _allow(sid: str, actions: Sequence[str], resources: Sequence[str], **condition: Mapping[str, Any]) -> Statement:

@@ -19,7 +19,7 @@ from infra.environment import (
 from infra.keys import ConfigError
 from infra.network import Network, NetworkArgs
 from infra.observability import Observability, ObservabilityArgs, WatchedTable
-from infra.permissions import Scope
+from infra.scope import Scope
 from infra.storage import Storage, StorageArgs
 from infra.table import Table, TableArgs
 from infra.vault import Vault, VaultArgs
@@ -168,6 +168,7 @@ class Stack:
             project=config.project,
             stack=config.stack,
             tables=tuple(names["tables"]),
+            logical_names=tuple(table.logical for table in config.tables),
             bucket=names["bucket"],
             export_prefix=config.export_prefix,
             key_arn=names["key_arn"],

@@ -43,14 +43,14 @@ class Vault(pulumi.ComponentResource):
         self.plan = aws.backup.Plan(
             name, name=args.prefix, rules=[self._rule(name, args)], tags=args.tags, opts=child(self)
         )
-        role = self._role(name, args)
+        role, rights = self._role(name, args)
         aws.backup.Selection(
             name,
             name="data",
             plan_id=self.plan.id,
             iam_role_arn=role.arn,
             resources=args.data_arns,
-            opts=child(self),
+            opts=child(self, rights),
         )
         self.register_outputs({"vault": self.vault.name, "planId": self.plan.id})
 
@@ -86,7 +86,7 @@ class Vault(pulumi.ComponentResource):
         )
         return [aws.backup.PlanRuleCopyActionArgs(destination_vault_arn=copies.arn, lifecycle=kept)]
 
-    def _role(self, name: str, args: VaultArgs) -> aws.iam.Role:
+    def _role(self, name: str, args: VaultArgs) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
         role = aws.iam.Role(
             f"{name}-service",
             name=f"{args.prefix}-backup-service",
@@ -95,9 +95,11 @@ class Vault(pulumi.ComponentResource):
             tags=args.tags,
             opts=child(self),
         )
-        for at, policy in enumerate(_MANAGED_POLICIES):
+        rights: list[pulumi.Resource] = [
             aws.iam.RolePolicyAttachment(f"{name}-service-{at}", role=role.name, policy_arn=policy, opts=child(self))
-        return role
+            for at, policy in enumerate(_MANAGED_POLICIES)
+        ]
+        return role, rights
 
 
 def trust_document(account: str) -> dict[str, Any]:

@@ -162,6 +162,12 @@ def test_ignored_changes_of_a_secret_are_refused(tiny: Apply) -> None:
         tiny(PARAMETER.format("String", "two", "d", ignoring))
 
 
+def test_a_failed_apply_prints_nothing(tiny: Apply, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SandboxBroken):
+        tiny('aws.sqs.Queue("q", name="q")')
+    assert capfd.readouterr() == ("", "")
+
+
 def test_an_input_that_nothing_takes_is_an_error(tiny: Apply) -> None:
     with pytest.raises(SandboxBroken, match="Topic could not be applied") as refused:
         tiny('aws.sns.Topic("a", name="a", display_name="x", tracing_config="Active")')
@@ -177,6 +183,17 @@ def test_a_refusal_that_is_not_on_the_list_is_an_error(tiny: Apply) -> None:
     with pytest.raises(SandboxBroken, match="Subnet could not be applied") as refused:
         tiny('aws.ec2.Subnet("s", vpc_id="vpc-none", cidr_block="10.0.0.0/24")')
     assert "InvalidVpcID.NotFound" in refused.value.why
+
+
+def test_a_listed_refusal_is_reported_with_every_setting_it_leaves_unproven(tiny: Apply) -> None:
+    """Plain moto has no DAX subnet groups."""
+    program = 'aws.dax.SubnetGroup("g", name="g", subnet_ids=["subnet-1"])'
+    found = tiny(program)
+    assert operations(found) == [("refuse", "g")]
+    ((type_, reason),) = found.refused
+    assert type_ == "aws:dax/subnetGroup:SubnetGroup" and reason.startswith("moto 5.2 has no DAX subnet groups")
+    assert {setting.note for setting in found.settings} == {reason}
+    assert not found.differences
 
 
 @pytest.mark.parametrize(

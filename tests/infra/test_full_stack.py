@@ -34,13 +34,11 @@ def applied(stack: Apply) -> Deployment:
 def test_every_declared_setting_is_found(applied: Deployment) -> None:
     assert len(applied.settings) > 600
     assert applied.differences == []
-    assert {type_ for type_, _ in applied.refused} <= {"aws:iam/rolePolicyAttachment:RolePolicyAttachment"}
+    assert applied.refused == []
 
 
 UNREAD = {
     ("aws:appautoscaling/target:Target", "tags"),
-    ("aws:iam/rolePolicyAttachment:RolePolicyAttachment", "policyArn"),
-    ("aws:iam/rolePolicyAttachment:RolePolicyAttachment", "role"),
     ("aws:kms/key:Key", "deletionWindowInDays"),
     ("aws:rds/instance:Instance", "deleteAutomatedBackups"),
     ("aws:rds/instance:Instance", "finalSnapshotIdentifier"),

@@ -1,6 +1,7 @@
 """Event loops around the Pulumi SDK: one per run of a program, one per call that arrives on its thread pool."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -8,6 +9,13 @@ import pulumi
 from pulumi.runtime import mocks, settings
 
 Answer = TypeVar("Answer")
+
+
+def _silent_logger() -> logging.Logger:
+    """The SDK logs each failure of a registration and the run raises it: a library prints neither."""
+    logger = logging.Logger("pulumi")
+    logger.addHandler(logging.NullHandler())
+    return logger
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
@@ -43,7 +51,9 @@ def run_program(monitor: mocks.MockMonitor, project: str, stack: str, main: Call
     placeholder: Any = monitor
     nothing: Any = None
     settings.set_root_resource(placeholder)
-    mocks.set_mocks(monitor.mocks, project=project, stack=stack, preview=False, monitor=monitor)
+    mocks.set_mocks(
+        monitor.mocks, project=project, stack=stack, preview=False, logger=_silent_logger(), monitor=monitor
+    )
     settings.set_root_resource(nothing)
 
     def program() -> None:

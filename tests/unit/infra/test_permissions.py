@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from infra import cache, storage
-from infra.permissions import ROLES, Scope, document, trust
+from infra.permissions import ROLES, document, trust
+from infra.scope import Scope
 
 ACCOUNT = "123456789012"
 INLINE_LIMIT = 10_240  # IAM: characters of all inline policies of a role, white space not counted
@@ -24,7 +25,8 @@ SCOPE = Scope(
     replica_regions=("us-west-2",),
     project="dynamo-ops",
     stack="prod",
-    tables=("top_tracks", "books"),
+    tables=("tracks.prod", "books"),
+    logical_names=("top_tracks", "books"),
     bucket="dynamo-ops-prod-exports",
     export_prefix="exports",
     key_arn=f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab",
@@ -120,26 +122,26 @@ def table(name: str, region: str = "us-east-1") -> str:
 )
 def test_a_drill_changes_drill_tables_only(action: str) -> None:
     assert allowed("ops-drill", f"dynamodb:{action}", table("drill-1"))
-    assert not allowed("ops-drill", f"dynamodb:{action}", table("top_tracks"))
-    assert not allowed("ops-drill", f"dynamodb:{action}", table("top_tracks-drill-1"))
+    assert not allowed("ops-drill", f"dynamodb:{action}", table("tracks.prod"))
+    assert not allowed("ops-drill", f"dynamodb:{action}", table("tracks.prod-drill-1"))
 
 
 def test_a_drill_reads_its_source_and_restores_from_it() -> None:
     for action in ("DescribeTable", "RestoreTableToPointInTime", "ExportTableToPointInTime"):
-        assert allowed("ops-drill", f"dynamodb:{action}", table("top_tracks"))
-    assert not allowed("ops-drill", "dynamodb:Scan", table("top_tracks"))
+        assert allowed("ops-drill", f"dynamodb:{action}", table("tracks.prod"))
+    assert not allowed("ops-drill", "dynamodb:Scan", table("tracks.prod"))
 
 
 def test_a_backup_role_cannot_destroy() -> None:
-    assert allowed("ops-backup", "dynamodb:CreateBackup", table("top_tracks"))
+    assert allowed("ops-backup", "dynamodb:CreateBackup", table("tracks.prod"))
     for action in ("DeleteBackup", "DeleteTable", "UpdateContinuousBackups"):
-        assert not allowed("ops-backup", f"dynamodb:{action}", table("top_tracks"))
+        assert not allowed("ops-backup", f"dynamodb:{action}", table("tracks.prod"))
 
 
 def test_a_restore_writes_to_its_target_and_never_to_the_source() -> None:
-    assert allowed("ops-restore", "dynamodb:RestoreTableToPointInTime", table("top_tracks"))
-    assert allowed("ops-restore", "dynamodb:BatchWriteItem", table("top_tracks-restored"))
-    assert not allowed("ops-restore", "dynamodb:BatchWriteItem", table("top_tracks"))
+    assert allowed("ops-restore", "dynamodb:RestoreTableToPointInTime", table("tracks.prod"))
+    assert allowed("ops-restore", "dynamodb:BatchWriteItem", table("top_tracks-r20261120T100216Z"))
+    assert not allowed("ops-restore", "dynamodb:BatchWriteItem", table("tracks.prod"))
 
 
 def test_a_cutover_writes_pointers_and_nothing_else() -> None:
@@ -153,8 +155,8 @@ def test_a_cutover_writes_pointers_and_nothing_else() -> None:
 
 
 def test_reading_works_in_the_replica_region_too() -> None:
-    assert allowed("ops-read", "dynamodb:Query", table("top_tracks/index/genre_index", "us-west-2"))
-    assert not allowed("ops-read", "dynamodb:PutItem", table("top_tracks"))
+    assert allowed("ops-read", "dynamodb:Query", table("tracks.prod/index/genre_index", "us-west-2"))
+    assert not allowed("ops-read", "dynamodb:PutItem", table("tracks.prod"))
 
 
 def test_a_restore_needs_mfa_and_the_account() -> None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-from ops.sandbox.deploy.resources import access, backup, cache, database, network, storage, tables, watching
+from ops.sandbox.deploy.resources import access, backup, cache, database, network, scaling, storage, tables, watching
 from ops.sandbox.deploy.spec import Spec
 
 SPECS: Mapping[str, Spec] = {
     **tables.SPECS,
+    **scaling.SPECS,
     **storage.SPECS,
     **network.SPECS,
     **database.SPECS,
@@ -16,9 +17,10 @@ SPECS: Mapping[str, Spec] = {
     **watching.SPECS,
 }
 
-# What the endpoint may refuse to create, and why that is accepted. Anything else it refuses is an error.
+# What an endpoint may refuse to create, and why that is accepted: all of it is moto without the sandbox's
+# additions, whose server takes everything. Anything else that is refused is an error.
 REFUSALS: Mapping[str, str] = {
-    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": "the sandbox carries no AWS managed policies",
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": "moto 5.2 loads no AWS managed policies",
     "aws:dynamodb/tableReplica:TableReplica": "moto 5.2 accepts replicas and ignores them",
     "aws:dax/subnetGroup:SubnetGroup": "moto 5.2 has no DAX subnet groups",
     "aws:dax/parameterGroup:ParameterGroup": "moto 5.2 has no DAX parameter groups",

@@ -45,13 +45,10 @@ SPECS = {
         "iam",
         "create_role",
         rename={"name": "RoleName", "assumeRolePolicy": "AssumeRolePolicyDocument"},
-        # The SDK always sends forceDetachPolicies' default; it matters at deletion only.
-        skip=("forceDetachPolicies",),
         outputs={"arn": "o.Role.Arn", "uniqueId": "o.Role.RoleId"},
         update=_role_update,
         delete=("delete_role", {"RoleName": "i.name"}),
         read=_role_read,
-        unread={"forceDetachPolicies": "used when the role is deleted"},
     ),
     "aws:iam/rolePolicy:RolePolicy": Spec(
         "iam",

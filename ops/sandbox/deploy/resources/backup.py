@@ -115,13 +115,11 @@ SPECS = {
         "backup",
         "create_backup_vault",
         rename={"name": "BackupVaultName", "kmsKeyArn": "EncryptionKeyArn", "tags": "BackupVaultTags"},
-        skip=("forceDestroy",),
         outputs={"arn": "o.BackupVaultArn"},
         identity=("name", "kmsKeyArn"),
         update=_vault_update,
         delete=("delete_backup_vault", {"BackupVaultName": "i.name"}),
         read=_vault_read,
-        unread={"forceDestroy": "used when the vault is deleted"},
     ),
     "aws:backup/plan:Plan": Spec(
         "backup",

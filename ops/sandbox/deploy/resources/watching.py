@@ -89,7 +89,6 @@ SPECS = {
         "subscribe",
         id="o.SubscriptionArn",
         rename={"topic": "TopicArn"},
-        skip=("confirmationTimeoutInMinutes", "endpointAutoConfirms", "rawMessageDelivery"),
         outputs={"arn": "o.SubscriptionArn"},
         delete=("unsubscribe", {"SubscriptionArn": "id"}),
         read=_subscription_read,
