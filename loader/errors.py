@@ -96,7 +96,7 @@ class SourceForbidden(LoaderError):
     """The source is closed to this application for good."""
 
     kind = Kind.PERMISSION
-    default_hint = "use a source that is open to this application: --source search, or a file"
+    default_hint = "use a source that is open to this application: spotify-search, or a file"
 
 
 class DatabaseForbidden(LoaderError):

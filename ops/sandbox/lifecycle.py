@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -115,7 +115,7 @@ def require_running(folder: Path) -> SandboxStatus:
         raise SandboxBroken(
             f"{broken[0].name} of the sandbox does not answer",
             why=broken[0].detail,
-            fix=_way_out(broken),
+            fix=way_out(broken),
         )
     if not found.running:
         raise SandboxBroken(f"the start of the sandbox in {folder} was interrupted", fix=("ops sandbox up",))
@@ -217,7 +217,7 @@ def _keep(options: SandboxOptions, state: SandboxState, progress: Progress, cloc
         raise SandboxBroken(
             "the AWS stand-in of the sandbox was ended",
             why="its tables were in its memory and are gone",
-            fix=_way_out(broken),
+            fix=way_out(broken),
         )
     for part in broken:
         progress.note(f"{part.name} was ended ({part.detail}); it is started again")
@@ -265,7 +265,8 @@ def _part(name: str, process: ProcessRecord | None, check: children.Check) -> Pa
     return PartStatus(name, not problem, process.pid, problem)
 
 
-def _way_out(broken: list[PartStatus]) -> tuple[str, ...]:
+def way_out(broken: Sequence[PartStatus]) -> tuple[str, ...]:
+    """The commands that lead out: AWS lost its memory and needs a new start, the others come back as they were."""
     if any(part.name == "aws" for part in broken):
         return ("ops sandbox down && ops sandbox up",)
     return ("ops sandbox up starts it again and keeps everything",)
@@ -292,7 +293,9 @@ def _status(
 
 def _leftovers(folder: Path) -> tuple[ProcessRecord, ...]:
     """Processes that serve this folder, by their command lines."""
-    return processes.find(f"--folder {folder}", f"-D {folder / 'pg' / 'data'}")
+    modules = ("ops.sandbox.server", "ops.sandbox.spotify")
+    children_of_it = (f"-m {module} --folder {folder}" for module in modules)
+    return processes.find(*children_of_it, f"postgres -D {folder / 'pg' / 'data'}")
 
 
 def _end_all(folder: Path, state: SandboxState | None, clock: Clock) -> None:

@@ -62,10 +62,8 @@ def alive(process: ProcessRecord) -> bool:
 
 
 def find(*texts: str) -> tuple[ProcessRecord, ...]:
-    """Every process, other than this one, whose command line holds one of the texts as whole words."""
-    found = (
-        (pid, command) for pid, command in _command_lines() if any(f" {text} " in f" {command} " for text in texts)
-    )
+    """Every process, other than this one, whose command line holds one of the texts up to the end of a word."""
+    found = ((pid, command) for pid, command in _command_lines() if any(f"{text} " in f"{command} " for text in texts))
     records = (record("found", pid) for pid, _ in found if pid != os.getpid())
     return tuple(process for process in records if process.started)
 

@@ -253,3 +253,13 @@ def test_a_database_that_was_stopped_reports_why(shared: SandboxStatus) -> None:
     assert isinstance(server, PostgresServer)
     gone = PostgresServer(server.process, "/nonexistent", 5432, "music", "u", "p")
     assert "No such file" in postgres.problem(gone)
+
+
+def test_a_process_that_only_names_the_folder_is_no_part_of_the_sandbox(tmp_path: Path) -> None:
+    program = "import sys, time; time.sleep(30)"
+    with subprocess.Popen([sys.executable, "-c", program, "--folder", str(tmp_path)]) as bystander:
+        assert processes_of(tmp_path) == []
+        (tmp_path / "lock").touch()
+        assert lifecycle.down(tmp_path)
+        assert bystander.poll() is None
+        bystander.kill()

