@@ -1,0 +1,178 @@
+"""Every item read is written, a duplicate, or rejected with its reason; a checkpoint never runs ahead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ops.dynamodb.retry import Failure
+from ops.dynamodb.write import BulkWriter, Rejected, WriteCounts, WriteTarget, key_bytes
+from ops.errors import AccountingMismatch, BadResponse, CredentialsUnusable, Throttled
+from ops.model.items import Item, KeySchema
+from tests.unit.dynamodb.kit import KEYS, MemoryTable, Scripted, StillClock, plane, some_items
+
+TARGET = WriteTarget("t", KEYS, {"genre_index": KeySchema("genre")})
+
+
+def stored(table: MemoryTable) -> list[Item]:
+    return [table.items[key] for key in sorted(table.items)]
+
+
+def in_order(items: list[Item]) -> list[Item]:
+    return sorted(items, key=lambda item: key_bytes(item, KEYS))
+
+
+@pytest.mark.parametrize("count", [0, 1, 24, 25, 26, 51, 200])
+def test_all_items_are_written_in_batches(count: int) -> None:
+    table = MemoryTable()
+    counts = BulkWriter(plane(table), TARGET).put(some_items(count))
+    assert counts == WriteCounts(read=count, written=count)
+    assert stored(table) == in_order(some_items(count))
+    assert len(table.asked) == -(-count // 25)
+
+
+def test_a_checkpoint_never_covers_an_item_that_is_not_written() -> None:
+    table = MemoryTable()
+    told: list[int] = []
+
+    def check(position: int) -> None:
+        written = {key_bytes(item, KEYS) for item in some_items(position)}
+        assert written <= table.items.keys()
+        told.append(position)
+
+    BulkWriter(plane(table), TARGET, on_acknowledged=check).put(some_items(60))
+    assert told == [25, 50, 60]
+
+
+def test_unprocessed_items_are_sent_again_until_none_is_left() -> None:
+    clock = StillClock()
+    table = MemoryTable(mood=lambda operation, number: 0.6 if number % 3 else None)
+    counts = BulkWriter(plane(table, clock), TARGET).put(some_items(100))
+    assert counts.written == 100
+    assert stored(table) == in_order(some_items(100))
+    assert clock.slept  # never resent at once
+
+
+def test_a_table_that_processes_nothing_ends_in_a_throttle_that_tells_what_was_written() -> None:
+    table = MemoryTable(mood=lambda operation, number: 1.0 if number > 2 else None)
+    with pytest.raises(Throttled) as caught:
+        BulkWriter(plane(table), TARGET).put(some_items(100))
+    assert "50 items were written to t" in caught.value.changed
+    assert len(table.items) == 50
+
+
+def test_expired_credentials_stop_at_once_and_keep_the_checkpoint() -> None:
+    expired = Failure("ExpiredTokenException", "expired", 400)
+    table = MemoryTable(mood=lambda operation, number: expired if number == 3 else None)
+    told: list[int] = []
+    with pytest.raises(CredentialsUnusable) as caught:
+        BulkWriter(plane(table), TARGET, on_acknowledged=told.append).put(some_items(100))
+    assert told == [25, 50]
+    assert len(table.asked) == 3
+    assert "50 items" in caught.value.changed
+
+
+def test_leftovers_are_found_under_whatever_name_the_answer_gives_the_table() -> None:
+    arn = "arn:aws:dynamodb:us-east-1:123456789012:table/t"
+
+    def half(operation: str, params: dict[str, Any]) -> dict[str, Any]:
+        return {"UnprocessedItems": {arn: params["RequestItems"]["t"][:10]}}
+
+    script = Scripted([half, {"UnprocessedItems": {}}])
+    counts = BulkWriter(plane(script), TARGET).put(some_items(25))
+    assert counts.written == 25
+    assert [len(asked["RequestItems"]["t"]) for _, asked in script.asked] == [25, 10]
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        {"t": [{"PutRequest": {"Item": some_items(1, start=900)[0]}}]},
+        {"t": [{"DeleteRequest": {"Key": {}}}]},
+        {"t": [None]},
+        {"t": 5},
+    ],
+)
+def test_leftovers_that_were_never_sent_are_not_believed(left: Any) -> None:
+    script = Scripted([{"UnprocessedItems": left}])
+    with pytest.raises(BadResponse):
+        BulkWriter(plane(script), TARGET).put(some_items(3))
+
+
+def test_what_aws_would_refuse_is_rejected_with_its_place_and_its_neighbours_are_written() -> None:
+    good = some_items(6)
+    bad: dict[int, tuple[Any, str]] = {
+        2: ({"pk": {"S": ""}, "sk": {"N": "1"}}, "empty"),
+        3: ({"pk": {"S": "x"}}, "missing"),
+        5: ({"pk": {"S": "x"}, "sk": {"S": "1"}}, "type N"),
+        6: ({"pk": {"S": "x"}, "sk": {"N": "1"}, "big": {"S": "x" * 410_000}}, "409600"),
+        8: ({"pk": {"S": "x"}, "sk": {"N": "1"}, "n": {"N": "1" * 39}}, "39 significant"),
+        9: ({"pk": {"S": "x"}, "sk": {"N": "1"}, "n": {"N": "NaN"}}, "not a number"),
+        10: ({"pk": {"S": "x"}, "sk": {"N": "1"}, "genre": {"N": "5"}}, "genre_index"),
+        11: ("text", "object"),
+    }
+    items: list[Any] = []
+    waiting = iter(good)
+    for position in range(1, 15):
+        items.append(bad[position][0] if position in bad else next(waiting))
+    rejected: list[Rejected] = []
+    table = MemoryTable()
+    counts = BulkWriter(plane(table), TARGET, on_rejected=rejected.append).put(items)
+    assert counts == WriteCounts(read=14, written=6, rejected=8)
+    assert [one.position for one in rejected] == sorted(bad)
+    assert all(bad[one.position][1] in one.reason for one in rejected)
+    assert stored(table) == in_order(good)
+
+
+def test_an_item_that_only_aws_refuses_does_not_take_its_batch_with_it() -> None:
+    table = MemoryTable(refused=lambda item: item["sk"]["N"] in ("3", "17"))
+    rejected: list[Rejected] = []
+    counts = BulkWriter(plane(table), TARGET, on_rejected=rejected.append).put(some_items(25))
+    assert counts == WriteCounts(read=25, written=23, rejected=2)
+    assert [(one.position, one.reason) for one in rejected] == [
+        (4, "One item is not acceptable"),
+        (18, "One item is not acceptable"),
+    ]
+
+
+def test_the_last_of_several_items_with_one_key_in_a_batch_wins() -> None:
+    key: Item = {"pk": {"S": "a"}, "sk": {"N": "1"}}
+    items: list[Item] = [{**key, "v": {"S": "old"}}, *some_items(3), {**key, "sk": {"N": "1.0"}, "v": {"S": "new"}}]
+    table = MemoryTable()
+    counts = BulkWriter(plane(table), TARGET).put(items)
+    assert counts == WriteCounts(read=5, written=4, duplicates=1)
+    assert table.items[key_bytes(key, KEYS)]["v"] == {"S": "new"}
+
+
+def test_binary_keys_that_differ_in_unused_bits_are_one_key() -> None:
+    keys = KeySchema("pk", "B")
+    table = MemoryTable(keys)
+    items: list[Item] = [{"pk": {"B": "AP8="}}, {"pk": {"B": "AP9="}}]
+    counts = BulkWriter(plane(table), WriteTarget("t", keys)).put(items)
+    assert (counts.written, counts.duplicates) == (1, 1)
+
+
+def test_a_batch_stays_below_sixteen_megabytes_on_the_wire() -> None:
+    # 300 KB of control characters take six bytes each in JSON: 25 of them would be 45 MB.
+    items: list[Item] = [
+        {"pk": {"S": "a"}, "sk": {"N": str(number)}, "text": {"S": "\x01" * 300_000}} for number in range(20)
+    ]
+    script = Scripted([{"UnprocessedItems": {}}])
+    counts = BulkWriter(plane(script), TARGET).put(items)
+    assert counts.written == 20
+    assert [len(asked["RequestItems"]["t"]) for _, asked in script.asked] == [9, 9, 2]
+
+
+def test_keys_are_deleted_and_a_whole_item_is_no_key() -> None:
+    table = MemoryTable(items={key_bytes(item, KEYS): item for item in some_items(30)})
+    keys = [{name: item[name] for name in KEYS.names} for item in some_items(28)]
+    rejected: list[Rejected] = []
+    counts = BulkWriter(plane(table), TARGET, on_rejected=rejected.append).delete([*keys, *some_items(1, start=29)])
+    assert counts == WriteCounts(read=29, written=28, rejected=1)
+    assert stored(table) == in_order(some_items(2, start=28))
+
+
+def test_counts_that_do_not_add_up_are_an_error() -> None:
+    with pytest.raises(AccountingMismatch):
+        WriteCounts(read=3, written=1, rejected=1).check()
