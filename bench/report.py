@@ -30,8 +30,8 @@ def _head(head: Mapping[str, Any]) -> str:
     others = "; ".join(f"{name} {text}" for name, text in peers.items())
     return (
         "# Figures\n\n"
-        "Written by `python -m bench`; do not edit. Every figure is the median of the runs (least - most). Every run is "
-        "a process of its own; each round runs all cases once, so that a slow moment of the machine falls on all of "
+        "Written by `python -m bench`; do not edit. Every figure is the median of the runs (least - most). Every run "
+        "is a process of its own; each round runs all cases once, so that a slow moment of the machine falls on all of "
         "them. CPU is user and system time of the client, from the first line read to the last item acknowledged or "
         "the file closed. Times depend on the processor; ratios (against the first peer of each table) hardly do.\n\n"
         f"* {head['date']}, {machine['processor']}, {machine['cores']} cores, {machine['memory']}, "
