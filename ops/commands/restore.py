@@ -15,7 +15,8 @@ from ops.report.text import comparison, facts, settings
 
 if TYPE_CHECKING:
     from ops.environment import TableTarget
-    from ops.flows.restoring import RestoreOptions, RestorePlan
+    from ops.flows.expecting import Expectation
+    from ops.flows.restore_plan import RestoreOptions, RestorePlan
     from ops.flows.session import Session
     from ops.model.recovery import RestoreResult
 
@@ -53,17 +54,17 @@ def restore(
     resume: Resume = None,
 ) -> None:
     """Restore into a new table, put its settings back, prove its items."""
-    from ops.flows import restoring
+    from ops.flows import restore_plan, restoring
 
     app, session, table = open_table(context, "restore", resource)
     given = {
         "at": at is not None and at != "latest", "latest": latest or at == "latest", "backup": backup is not None,
         "deleted": deleted,
     }  # fmt: skip
-    chosen = [one for one in restoring.WAYS if given[one]]
+    chosen = [one for one in restore_plan.WAYS if given[one]]
     if len(chosen) != 1 and resume is None:
         raise BadArgument("choose one of --at T, --latest, --backup ARN, --deleted")
-    options = restoring.RestoreOptions(
+    options = restore_plan.RestoreOptions(
         way=chosen[0] if chosen else "latest",
         at=moment(session, at),
         backup=backup,
@@ -74,15 +75,17 @@ def restore(
         timeout_s=app.options.timeout_s,
     )
     if dry_run:
-        plan = restoring.plan_restore(session, table, options)
-        app.finish(Outcome(plan, _plan_lines(plan), dry_run=True))
+        plan = restore_plan.plan_restore(session, table, options)
+        against = restore_plan.expected_of(session, table, plan)
+        result = {"plan": plan, "expected": against}
+        app.finish(Outcome(result, _plan_lines(plan, against), dry_run=True))
         return
     _refuse_unconfirmed(app, session, table, options, confirm)
     with app.run(session, resume) as run:
-        result = restoring.restore(session, run, table, options)
-        errors = restoring.problems(result, proof_waived=expect == "none")
-        following = (f"ops settings diff ddb:{result.target} --against {resource}",)
-        app.finish(Outcome(_shape(result), _lines(result, limit), errors=errors, next=following, run=run.id))
+        done = restoring.restore(session, run, table, options)
+        errors = restoring.problems(done, proof_waived=expect == "none")
+        following = (f"ops settings diff ddb:{done.target} --against {resource}",)
+        app.finish(Outcome(_shape(done), _lines(done, limit), errors=errors, next=following, run=run.id))
 
 
 def _refuse_unconfirmed(
@@ -103,9 +106,12 @@ def _refuse_unconfirmed(
         )
 
 
-def _plan_lines(plan: RestorePlan) -> list[str]:
+def _plan_lines(plan: RestorePlan, against: Expectation) -> list[str]:
     pairs = [("into", plan.target), ("as of", utc(plan.restored_to)), ("backup", plan.backup_arn)]
-    return [f"would restore {plan.source}; nothing was changed", *facts([*pairs, ("expected", plan.expect)])]
+    return [
+        f"would restore {plan.source}; nothing was changed",
+        *facts([*pairs, ("proven by", against.where or f"nothing: {against.why}")]),
+    ]
 
 
 def _lines(result: RestoreResult, limit: int) -> list[str]:

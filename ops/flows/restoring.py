@@ -2,152 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
-
 from infra.environment import pointer_path
 from ops.clock import rfc3339
 from ops.environment import TableTarget
-from ops.errors import BackupGone, BadArgument, ItemsDiffer, NotProven, OpsError, TableNotFound, TargetExists
+from ops.errors import BadArgument, ItemsDiffer, NotProven, OpsError
 from ops.flows import expecting, keeping, sides
 from ops.flows import settings as settings_flow
 from ops.flows.backing_up import work_folder
 from ops.flows.common import Phases, options_of, owns, resumable
 from ops.flows.expecting import Expectation
+from ops.flows.restore_plan import RestoreOptions, RestorePlan, plan_restore
 from ops.flows.session import Session
 from ops.model.proof import Comparison, SettingsOutcome
 from ops.model.recovery import BackupEntry, RestoreResult
 from ops.recovery import backups, cutover, pitr, reapply, tables
-from ops.recovery.restore import RestoreRequest, RestoreStart, start_restore, target_name, wait_active
+from ops.recovery.restore import RestoreRequest, RestoreStart, start_restore, wait_active
 from ops.recovery.settings import TableSettings, read_settings, wanted_settings, with_lineage
 from ops.runs import Run
 from ops.verify.sides import Side
 
-Way = Literal["at", "latest", "backup", "deleted"]
-WAYS: tuple[Way, ...] = ("at", "latest", "backup", "deleted")
-
-
-@dataclass(frozen=True, slots=True)
-class RestoreOptions:
-    """What was asked for; `expect` is auto, none, or the address of an expected side."""
-
-    way: Way
-    at: datetime | None = None
-    backup: str | None = None
-    target: str | None = None
-    expect: str = "auto"
-    contract: bool = True
-    cutover: bool = False
-    timeout_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RestorePlan:
-    """One restore, with nothing left to decide: the same on every resume."""
-
-    source: str
-    target: str
-    restored_to: datetime
-    way: Way
-    backup_arn: str | None
-    expect: str
-    contract: bool
-    cutover: bool
-
-    @classmethod
-    def of(cls, kept: dict[str, object]) -> RestorePlan:
-        """The plan that a run wrote into its journal."""
-        backup = kept["backup_arn"]
-        return cls(
-            source=str(kept["source"]),
-            target=str(kept["target"]),
-            restored_to=datetime.fromisoformat(str(kept["restored_to"])),
-            way=next(one for one in WAYS if one == kept["way"]),
-            backup_arn=None if backup is None else str(backup),
-            expect=str(kept["expect"]),
-            contract=bool(kept["contract"]),
-            cutover=bool(kept["cutover"]),
-        )
-
-    def journal(self) -> dict[str, object]:
-        """The plan as a journal line keeps it."""
-        return {
-            "source": self.source,
-            "target": self.target,
-            "restored_to": rfc3339(self.restored_to),
-            "way": self.way,
-            "backup_arn": self.backup_arn,
-            "expect": self.expect,
-            "contract": self.contract,
-            "cutover": self.cutover,
-        }
-
-
-def plan_restore(session: Session, table: TableTarget, options: RestoreOptions) -> RestorePlan:
-    """Every check that can be made without changing anything.
-
-    TableNotFound, PitrOff, OutsideWindow with both bounds, BackupGone, TargetExists.
-    """
-    moment, backup = _source(session, table, options)
-    target = options.target or target_name(table.label, moment)
-    if tables.exists(session.aws, target):
-        raise TargetExists(f"table {target} exists already", why="a restore always makes a new table")
-    if options.cutover and table.logical is None:
-        raise BadArgument(f"{table.physical} has no logical name, so no pointer names it")
-    return RestorePlan(
-        source=table.physical,
-        target=target,
-        restored_to=moment,
-        way=options.way,
-        backup_arn=None if backup is None else backup.arn,
-        expect=options.expect,
-        contract=options.contract,
-        cutover=options.cutover,
-    )
-
-
-def _source(session: Session, table: TableTarget, options: RestoreOptions) -> tuple[datetime, BackupEntry | None]:
-    if options.way == "deleted":
-        return _deleted(session, table)
-    if options.way == "backup":
-        backup = find_backup(session, table, str(options.backup))
-        return backup.created.replace(microsecond=0), backup
-    try:
-        window = pitr.restorable_window(session.aws, table.physical, table.region)
-    except TableNotFound as error:
-        error.fix = (f"ops restore {owns(table)} --deleted", *error.fix)
-        raise
-    moment = window.latest if options.at is None else options.at
-    pitr.check_inside(window, moment, table.physical)
-    return moment, None
-
-
-def _deleted(session: Session, table: TableTarget) -> tuple[datetime, BackupEntry]:
-    if tables.exists(session.aws, table.physical, table.region):
-        raise BadArgument(
-            f"table {table.physical} is not deleted",
-            fix=(f"ops restore {owns(table)} --latest", f"ops restore {owns(table)} --at TIME"),
-        )
-    found = backups.system_backup(session.aws, table.physical, None, session.clock)
-    return found.created.replace(microsecond=0), found
-
-
-def find_backup(session: Session, table: TableTarget, wanted: str) -> BackupEntry:
-    """A backup by ARN, or by name among those of the table; BackupGone names the newest ones."""
-    if wanted.startswith("arn:"):
-        return backups.describe_backup(session.aws, wanted)
-    listed = backups.list_backups(session.aws, table.physical)
-    found = [one for one in listed if one.name == wanted]
-    if len(found) > 1:
-        raise BadArgument(
-            f"{len(found)} backups of {table.physical} are named {wanted}",
-            fix=tuple(f"ops restore {owns(table)} --backup {one.arn}" for one in found),
-        )
-    if not found:
-        newest = f"newest: {listed[0].name} ({listed[0].arn})" if listed else "the table has no backup"
-        raise BackupGone(f"no backup of {table.physical} is named {wanted}", why=newest)
-    return found[0]
+#: What AWS needs before the proof, and what would change items or wake consumers: after it.
+_PHASES: dict[reapply.Stage, str] = {"before_proof": "settings", "after_proof": "late settings"}
 
 
 def restore(session: Session, run: Run, table: TableTarget, options: RestoreOptions) -> RestoreResult:
@@ -266,7 +141,7 @@ class _Restore:
     def _reapply(self, wanted: TableSettings | None, stage: reapply.Stage, before: SettingsOutcome) -> SettingsOutcome:
         if wanted is None:
             return before
-        with self.phases.phase("settings", f"{stage.replace('_', ' ')}, on {self.plan.target}"):
+        with self.phases.phase(_PHASES[stage], f"{stage.replace('_', ' ')}, on {self.plan.target}"):
             changes = reapply.plan(read_settings(self.session.aws, self.plan.target), wanted)
             made = reapply.apply(
                 self.session.aws, self.plan.target, changes, stage=stage, run=self.run,

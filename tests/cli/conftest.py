@@ -30,3 +30,11 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     found = _load("recovery_stage").Stage(tmp_path_factory.mktemp("stage"))
     yield found
     found.stop()
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A whole sandbox, as `ops sandbox up` makes it: database, track source, the Pulumi program applied."""
+    found = _load("whole_sandbox").WholeSandbox(tmp_path_factory.mktemp("whole"))
+    yield found
+    found.stop()

@@ -178,7 +178,8 @@ def test_a_dry_run_checks_all_and_makes_nothing(stage: Any) -> None:
     before = stage.tables_now()
     done = stage.ops("restore", table, "--latest", "--dry-run", "-o", "json")
     assert done.code == 0, done.err
-    assert done.document["result"]["target"].startswith(f"{table}-r20")
+    assert done.document["result"]["plan"]["target"].startswith(f"{table}-r20")
+    assert done.document["result"]["expected"]["kind"] == "new-export"
     assert stage.tables_now() == before
     outside = stage.ops("restore", table, "--at", "2020-01-01T00:00:00Z", "--dry-run")
     assert outside.code == 6
@@ -232,3 +233,14 @@ def test_an_unknown_run_cannot_be_resumed(stage: Any) -> None:
     done = stage.ops("restore", table, "--resume", "01JD7QZK5V8M3N9T2R6W4XYB1C")
     assert (done.code, done.out) == (10, "")
     assert "ops list runs" in done.err
+
+
+def test_the_end_of_the_waiting_time_is_exit_12_and_resumable(stage: Any) -> None:
+    table = stage.declare(items=4)
+    late = stage.ops("restore", table, "--latest", "--as", f"{table}-late", "--timeout", "5s")
+    assert (late.code, late.out) == (12, "")
+    assert "OPS-E1201" in late.err
+    line = next(one for one in late.err.splitlines() if "--resume" in one)
+    done = stage.ops(*line.split("ops ", 1)[1].split())
+    assert done.code == 0, done.err
+    assert "equal: 4 expected, 4 found" in done.out
