@@ -28,6 +28,11 @@ from ops.verify.sides import Side
 if TYPE_CHECKING:
     from tests.sandbox.drill.conftest import DrillLab
 
+# Keep-alive connections of ended scan threads are closed by the garbage collector, which Python reports.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"),
+]
 SCENARIOS = ["mass-delete", "table-deleted"]
 SCHEMA = KeySchema("artist_id", "S", "id", "S")
 
