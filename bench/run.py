@@ -271,5 +271,11 @@ def _environment(server: Server | None) -> dict[str, str]:
 
 
 def _commit() -> str:
-    asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
-    return asked.stdout.strip() if asked.returncode == 0 else "unknown"
+    """The commit that was measured, and whether its sources were changed since."""
+
+    def git(*words: str) -> str:
+        asked = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True)
+        return asked.stdout.strip() if asked.returncode == 0 else ""
+
+    changed = git("status", "--porcelain", "--", "ops", "bench")
+    return (git("rev-parse", "--short", "HEAD") or "unknown") + (" with changes" if changed else "")
