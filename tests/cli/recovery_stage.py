@@ -28,8 +28,7 @@ from infra.environment import (
     parameter_path,
 )
 from ops.sandbox.control import SandboxControl
-
-from gate import Gate  # isort: skip
+from tests.cli.gate import Gate
 
 ACCOUNT, REGION, PROJECT, STACK, BUCKET = "123456789012", "us-east-1", "music", "dev", "music-exports"
 START_TIMEOUT_S = 60.0

@@ -6,12 +6,13 @@ import json
 import os
 import stat
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.cli.recovery_stage import Stage
 
-def test_a_backup_is_available_and_its_settings_and_fingerprint_lie_beside_it(stage: Any) -> None:
+
+def test_a_backup_is_available_and_its_settings_and_fingerprint_lie_beside_it(stage: Stage) -> None:
     table = stage.declare(items=30)
     stage.dynamodb.tag_resource(
         ResourceArn=f"arn:aws:dynamodb:us-east-1:123456789012:table/{table}", Tags=[{"Key": "cost", "Value": "7"}]
@@ -33,7 +34,7 @@ def test_a_backup_is_available_and_its_settings_and_fingerprint_lie_beside_it(st
     assert note["settings"]["pitr_days"] == 35
 
 
-def test_the_run_folder_holds_no_key_of_an_item(stage: Any) -> None:
+def test_the_run_folder_holds_no_key_of_an_item(stage: Stage) -> None:
     table = stage.declare(items=12)
     done = stage.ops("backup", table, "-o", "json")
     assert done.code == 0, done.err
@@ -43,7 +44,7 @@ def test_the_run_folder_holds_no_key_of_an_item(stage: Any) -> None:
     assert not [name for name, text in texts.items() if "t000003" in text]
 
 
-def test_the_first_line_names_account_region_environment_and_table(stage: Any) -> None:
+def test_the_first_line_names_account_region_environment_and_table(stage: Stage) -> None:
     table = stage.declare(items=3)
     done = stage.ops("backup", table, "--fingerprint", "none")
     first = done.err.splitlines()[0]
@@ -53,7 +54,7 @@ def test_the_first_line_names_account_region_environment_and_table(stage: Any) -
     assert "none: a restore of this backup cannot be proven" in done.out
 
 
-def test_the_reads_of_a_scanned_fingerprint_and_its_weakness_are_said_beforehand(stage: Any) -> None:
+def test_the_reads_of_a_scanned_fingerprint_and_its_weakness_are_said_beforehand(stage: Stage) -> None:
     table = stage.declare(items=3)
     done = stage.ops("backup", table)
     assert done.code == 0, done.err
@@ -62,7 +63,7 @@ def test_the_reads_of_a_scanned_fingerprint_and_its_weakness_are_said_beforehand
     assert "within a minute of the request" in before
 
 
-def test_sealing_takes_the_export_of_the_request_second(stage: Any) -> None:
+def test_sealing_takes_the_export_of_the_request_second(stage: Stage) -> None:
     table = stage.declare(items=25)
     done = stage.ops("backup", table, "--seal", "-o", "json")
     assert done.code == 0, done.err
@@ -74,7 +75,7 @@ def test_sealing_takes_the_export_of_the_request_second(stage: Any) -> None:
     assert seal["subject"]["moment"] == result["requested_at"]
 
 
-def test_sealing_without_pitr_is_refused_before_a_backup_is_made(stage: Any) -> None:
+def test_sealing_without_pitr_is_refused_before_a_backup_is_made(stage: Stage) -> None:
     table = stage.declare(items=3, pitr=False)
     done = stage.ops("backup", table, "--seal")
     assert (done.code, done.out) == (6, "")
@@ -82,7 +83,7 @@ def test_sealing_without_pitr_is_refused_before_a_backup_is_made(stage: Any) -> 
     assert stage.dynamodb.list_backups(TableName=table)["BackupSummaries"] == []
 
 
-def test_a_table_that_does_not_exist_is_exit_10_with_the_near_name(stage: Any) -> None:
+def test_a_table_that_does_not_exist_is_exit_10_with_the_near_name(stage: Stage) -> None:
     table = stage.declare(items=1)
     done = stage.ops("backup", table[:-1] + "x")
     assert (done.code, done.out) == (10, "")
@@ -94,7 +95,7 @@ def test_a_table_that_does_not_exist_is_exit_10_with_the_near_name(stage: Any) -
     assert "changed: nothing was changed" in gone.err
 
 
-def test_credentials_of_another_account_are_exit_7_before_anything_is_asked(stage: Any) -> None:
+def test_credentials_of_another_account_are_exit_7_before_anything_is_asked(stage: Stage) -> None:
     table = stage.declare(items=1)
     stage.publish(account="999988887777")
     try:
@@ -108,21 +109,21 @@ def test_credentials_of_another_account_are_exit_7_before_anything_is_asked(stag
     assert stage.dynamodb.list_backups(TableName=table)["BackupSummaries"] == []
 
 
-def test_no_sandbox_is_one_clear_message(stage: Any) -> None:
+def test_no_sandbox_is_one_clear_message(stage: Stage) -> None:
     done = stage.ops("backup", "anything", AWS_ENDPOINT_URL="http://127.0.0.1:9")
     assert (done.code, done.out) == (9, "")
     assert "OPS-E903 no sandbox answers at http://127.0.0.1:9" in done.err
     assert "next: ops sandbox up" in done.err
 
 
-def test_a_wrong_environment_names_those_that_exist(stage: Any) -> None:
+def test_a_wrong_environment_names_those_that_exist(stage: Stage) -> None:
     done = stage.ops("backup", "anything", "--env", "prdo")
     assert (done.code, done.out) == (10, "")
     assert "OPS-E1002" in done.err
     assert "environments of music here: dev" in done.err
 
 
-def test_a_full_runs_folder_stops_before_the_backup(stage: Any, full_disk: Path) -> None:
+def test_a_full_runs_folder_stops_before_the_backup(stage: Stage, full_disk: Path) -> None:
     table = stage.declare(items=2)
     done = stage.ops("backup", table, "--runs", str(full_disk))
     assert (done.code, done.out) == (1, "")
@@ -131,7 +132,7 @@ def test_a_full_runs_folder_stops_before_the_backup(stage: Any, full_disk: Path)
     assert stage.dynamodb.list_backups(TableName=table)["BackupSummaries"] == []
 
 
-def test_a_dry_run_makes_no_backup_and_names_what_it_would_make(stage: Any) -> None:
+def test_a_dry_run_makes_no_backup_and_names_what_it_would_make(stage: Stage) -> None:
     table = stage.declare(items=2)
     before = stage.objects("")
     done = stage.ops("backup", table, "--dry-run", "-o", "json")
@@ -142,7 +143,7 @@ def test_a_dry_run_makes_no_backup_and_names_what_it_would_make(stage: Any) -> N
     assert stage.objects("") == before
 
 
-def test_a_name_always_holds_the_run_so_that_names_do_not_repeat(stage: Any) -> None:
+def test_a_name_always_holds_the_run_so_that_names_do_not_repeat(stage: Stage) -> None:
     table = stage.declare(items=1)
     names = [
         stage.ops("backup", table, "--name", "nightly", "--fingerprint", "none", "--json").document["result"]["name"]
@@ -152,7 +153,7 @@ def test_a_name_always_holds_the_run_so_that_names_do_not_repeat(stage: Any) -> 
     assert all(one.startswith("nightly-") for one in names)
 
 
-def test_ctrl_c_says_what_exists_and_the_resumed_run_makes_no_second_backup(stage: Any) -> None:
+def test_ctrl_c_says_what_exists_and_the_resumed_run_makes_no_second_backup(stage: Stage) -> None:
     table = stage.declare(items=20)
     done = stage.interrupted("Scan", table, "backup", table)
     err = done.err

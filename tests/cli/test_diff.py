@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from tests.cli.recovery_stage import Stage
+
 
 @pytest.fixture(scope="module")
-def pair(stage: Any) -> Any:
+def pair(stage: Stage) -> Any:
     """Two tables: the second lacks one item, has one more, and two that differ in `popularity`."""
     left, right = stage.declare(items=20, stem="left"), stage.declare(items=20, stem="right")
     stage.dynamodb.delete_item(TableName=right, Key={"artist_id": {"S": "a0000"}, "id": {"S": "t000001"}})
@@ -21,7 +23,7 @@ def pair(stage: Any) -> Any:
     return left, right
 
 
-def test_every_differing_key_is_named_with_its_kind(stage: Any, pair: Any) -> None:
+def test_every_differing_key_is_named_with_its_kind(stage: Stage, pair: Any) -> None:
     done = stage.ops("diff", pair[0], pair[1])
     assert done.code == 4
     assert "20 expected, 20 found   missing 1   extra 1   changed 2" in done.out
@@ -32,34 +34,34 @@ def test_every_differing_key_is_named_with_its_kind(stage: Any, pair: Any) -> No
     assert f"next: ops diff {pair[0]} {pair[1]} --format full" in done.err
 
 
-def test_values_are_shown_only_when_asked_for(stage: Any, pair: Any) -> None:
+def test_values_are_shown_only_when_asked_for(stage: Stage, pair: Any) -> None:
     keys, full = stage.ops("diff", *pair), stage.ops("diff", *pair, "--format", "full")
     assert "N 99" not in keys.out
     assert "popularity   N 2 -> N 99" in full.out
     assert 'popularity   N 3 -> S "3"   (type changed)' in full.out
 
 
-def test_the_limit_cuts_the_list_and_never_the_counts(stage: Any, pair: Any) -> None:
+def test_the_limit_cuts_the_list_and_never_the_counts(stage: Stage, pair: Any) -> None:
     done = stage.ops("diff", *pair, "--limit", "1")
     assert "missing 1   extra 1   changed 2" in done.out
     assert "... and 3 more" in done.out
     assert stage.ops("diff", *pair, "--format", "summary").out.count("\n") == 1
 
 
-def test_ignored_attributes_are_left_out_on_both_sides(stage: Any, pair: Any) -> None:
+def test_ignored_attributes_are_left_out_on_both_sides(stage: Stage, pair: Any) -> None:
     done = stage.ops("diff", *pair, "--ignore", "popularity", "-o", "json")
     result = done.document["result"]
     assert (done.code, result["changed"], result["missing"], result["extra"]) == (4, 0, 1, 1)
     assert stage.ops("diff", *pair, "--ignore", "id").code == 2
 
 
-def test_equal_sides_are_exit_0(stage: Any, pair: Any) -> None:
+def test_equal_sides_are_exit_0(stage: Stage, pair: Any) -> None:
     done = stage.ops("diff", pair[0], f"ddb:{pair[0]}", "-o", "json")
     assert done.code == 0, done.err
     assert done.document["result"]["equal"] is True
 
 
-def test_a_moment_is_named_by_its_export(stage: Any, pair: Any) -> None:
+def test_a_moment_is_named_by_its_export(stage: Stage, pair: Any) -> None:
     made = stage.ops("export-s3", pair[0], "-o", "json").document["result"]
     done = stage.ops("diff", f"{pair[0]}@export:{made['at']}", pair[0])
     assert done.code == 0, done.err
@@ -68,7 +70,7 @@ def test_a_moment_is_named_by_its_export(stage: Any, pair: Any) -> None:
     assert f"ops export-s3 {pair[0]} --at 2026-01-01T00:00:00Z" in none.err
 
 
-def test_two_files_alone_do_not_say_what_a_key_is(stage: Any, tmp_path: Any) -> None:
+def test_two_files_alone_do_not_say_what_a_key_is(stage: Stage, tmp_path: Any) -> None:
     file = tmp_path / "a.jsonl"
     file.write_text(json.dumps({"Item": {"id": {"S": "1"}}}) + "\n")
     done = stage.ops("diff", str(file), str(file))
@@ -76,7 +78,7 @@ def test_two_files_alone_do_not_say_what_a_key_is(stage: Any, tmp_path: Any) -> 
     assert "key attributes" in done.err
 
 
-def test_a_bad_line_of_a_file_is_named(stage: Any, pair: Any, tmp_path: Any) -> None:
+def test_a_bad_line_of_a_file_is_named(stage: Stage, pair: Any, tmp_path: Any) -> None:
     file = tmp_path / "a.jsonl"
     file.write_text(json.dumps({"Item": {"artist_id": {"S": "1"}, "id": {"S": "1"}}}) + "\n{half")
     done = stage.ops("diff", str(file), pair[0])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from tests.cli.recovery_stage import Stage
 
 
-def test_an_export_of_a_second_is_read_back_file_by_file(stage: Any) -> None:
+def test_an_export_of_a_second_is_read_back_file_by_file(stage: Stage) -> None:
     table = stage.declare(items=33)
     moment = f"{stage.now().timestamp() - 350:.0f}"
     at = stage.now().fromtimestamp(int(moment), stage.now().tzinfo).isoformat()
@@ -22,7 +22,7 @@ def test_an_export_of_a_second_is_read_back_file_by_file(stage: Any) -> None:
     assert result["manifest"].removeprefix("s3://music-exports/") in stage.objects("exports/")
 
 
-def test_the_default_moment_is_the_newest_restorable_second(stage: Any) -> None:
+def test_the_default_moment_is_the_newest_restorable_second(stage: Stage) -> None:
     table = stage.declare(items=5)
     done = stage.ops("export-s3", table)
     assert done.code == 0, done.err
@@ -31,7 +31,7 @@ def test_the_default_moment_is_the_newest_restorable_second(stage: Any) -> None:
     assert "next: ops import-s3 s3://music-exports/" in done.err
 
 
-def test_a_time_outside_the_window_names_both_bounds(stage: Any) -> None:
+def test_a_time_outside_the_window_names_both_bounds(stage: Stage) -> None:
     table = stage.declare(items=1)
     found = stage.dynamodb.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
     latest = found["PointInTimeRecoveryDescription"]["LatestRestorableDateTime"]
@@ -44,14 +44,14 @@ def test_a_time_outside_the_window_names_both_bounds(stage: Any) -> None:
     assert stage.objects(f"exports/{table}/") == []
 
 
-def test_a_table_without_pitr_cannot_be_exported(stage: Any) -> None:
+def test_a_table_without_pitr_cannot_be_exported(stage: Stage) -> None:
     table = stage.declare(items=1, pitr=False)
     done = stage.ops("export-s3", table)
     assert (done.code, done.out) == (6, "")
     assert "OPS-E602" in done.err
 
 
-def test_a_time_without_a_zone_is_refused(stage: Any) -> None:
+def test_a_time_without_a_zone_is_refused(stage: Stage) -> None:
     table = stage.declare(items=1)
     done = stage.ops("export-s3", table, "--at", "2026-11-20T10:02:16")
     assert (done.code, done.out) == (2, "")
@@ -59,7 +59,7 @@ def test_a_time_without_a_zone_is_refused(stage: Any) -> None:
     assert "2026-11-20T10:02:16Z" in done.err
 
 
-def test_a_bucket_that_is_not_there_is_aws_own_failure_with_a_way_out(stage: Any) -> None:
+def test_a_bucket_that_is_not_there_is_aws_own_failure_with_a_way_out(stage: Stage) -> None:
     table = stage.declare(items=1)
     done = stage.ops("export-s3", table, "--to", "s3://no-such-bucket-here/x")
     assert (done.code, done.out) == (6, "")
@@ -67,7 +67,7 @@ def test_a_bucket_that_is_not_there_is_aws_own_failure_with_a_way_out(stage: Any
     assert "--to" in done.err
 
 
-def test_a_dry_run_asks_for_no_export(stage: Any) -> None:
+def test_a_dry_run_asks_for_no_export(stage: Stage) -> None:
     table = stage.declare(items=1)
     done = stage.ops("export-s3", table, "--dry-run")
     assert done.code == 0, done.err
@@ -75,7 +75,7 @@ def test_a_dry_run_asks_for_no_export(stage: Any) -> None:
     assert stage.objects(f"exports/{table}/") == []
 
 
-def test_an_incremental_export_holds_what_changed(stage: Any) -> None:
+def test_an_incremental_export_holds_what_changed(stage: Stage) -> None:
     table = stage.declare(items=10)
     stage.advance(3600)
     stage.put(table, [{"artist_id": {"S": "new"}, "id": {"S": "new"}}])

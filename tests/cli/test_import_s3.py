@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from tests.cli.recovery_stage import Stage
+
 
 @pytest.fixture(scope="module")
-def source(stage: Any) -> Any:
+def source(stage: Stage) -> Any:
     """A table and the address of its export."""
     table = stage.declare(items=27, stem="imported")
     done = stage.ops("export-s3", table, "-o", "json")
@@ -19,7 +21,7 @@ def source(stage: Any) -> Any:
     return table, done.document["result"]["manifest"]
 
 
-def test_an_export_becomes_a_table_with_the_same_items_and_indexes(stage: Any, source: Any) -> None:
+def test_an_export_becomes_a_table_with_the_same_items_and_indexes(stage: Stage, source: Any) -> None:
     table, manifest = source
     done = stage.ops("import-s3", manifest, "--as", f"{table}-copy", "-o", "json")
     assert done.code == 0, done.err
@@ -31,14 +33,14 @@ def test_an_export_becomes_a_table_with_the_same_items_and_indexes(stage: Any, s
     assert [one["IndexName"] for one in described["GlobalSecondaryIndexes"]] == ["genre_index"]
 
 
-def test_the_prefix_of_an_export_will_do(stage: Any, source: Any) -> None:
+def test_the_prefix_of_an_export_will_do(stage: Stage, source: Any) -> None:
     table, manifest = source
     done = stage.ops("import-s3", manifest.removesuffix("/manifest-summary.json"), "--as", f"{table}-prefix")
     assert done.code == 0, done.err
     assert done.out.startswith("imported 27 items")
 
 
-def test_a_csv_file_is_uploaded_and_typed_by_the_keys(stage: Any, source: Any, tmp_path: Path) -> None:
+def test_a_csv_file_is_uploaded_and_typed_by_the_keys(stage: Stage, source: Any, tmp_path: Path) -> None:
     file = tmp_path / "tracks.csv"
     file.write_text('artist_id,id,name,popularity\na1,t1,"One, two",7\na1,t2,Tvä,8\n')
     done = stage.ops("import-s3", str(file), "--as", f"{source[0]}-csv", "--schema-from", source[0])
@@ -49,7 +51,7 @@ def test_a_csv_file_is_uploaded_and_typed_by_the_keys(stage: Any, source: Any, t
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_json_lines_are_imported_from_a_file(stage: Any, source: Any, tmp_path: Path, packed: bool) -> None:
+def test_json_lines_are_imported_from_a_file(stage: Stage, source: Any, tmp_path: Path, packed: bool) -> None:
     file = tmp_path / ("tracks.jsonl.gz" if packed else "tracks.jsonl")
     text = "".join(json.dumps({"Item": item}) + "\n" for item in stage.items(source[0]).values())
     file.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
@@ -59,7 +61,7 @@ def test_json_lines_are_imported_from_a_file(stage: Any, source: Any, tmp_path: 
     assert stage.items(target) == stage.items(source[0])
 
 
-def test_lines_below_an_s3_prefix_are_imported(stage: Any, source: Any) -> None:
+def test_lines_below_an_s3_prefix_are_imported(stage: Stage, source: Any) -> None:
     stage.client("s3").put_object(Bucket="music-exports", Key="incoming/a.csv", Body=b"artist_id,id\nx,1\nx,2\n")
     stage.client("s3").put_object(
         Bucket="music-exports", Key="incoming/b.csv.gz", Body=gzip.compress(b"artist_id,id\nx,3\n")
@@ -82,7 +84,7 @@ BAD = [
 ]
 
 
-def test_every_bad_line_is_named_before_anything_is_made(stage: Any, source: Any, tmp_path: Path) -> None:
+def test_every_bad_line_is_named_before_anything_is_made(stage: Stage, source: Any, tmp_path: Path) -> None:
     file = tmp_path / "bad.jsonl"
     file.write_text("\n".join(BAD) + "\n")
     before, objects = stage.tables_now(), stage.objects("")
@@ -98,7 +100,7 @@ def test_every_bad_line_is_named_before_anything_is_made(stage: Any, source: Any
     assert stage.objects("") == objects
 
 
-def test_a_dry_run_judges_every_line_and_makes_nothing(stage: Any, source: Any, tmp_path: Path) -> None:
+def test_a_dry_run_judges_every_line_and_makes_nothing(stage: Stage, source: Any, tmp_path: Path) -> None:
     file = tmp_path / "bad.jsonl"
     file.write_text(BAD[0] + "\n")
     before = stage.tables_now()
@@ -109,7 +111,7 @@ def test_a_dry_run_judges_every_line_and_makes_nothing(stage: Any, source: Any, 
     assert stage.tables_now() == before
 
 
-def test_a_corrupted_export_is_not_imported(stage: Any) -> None:
+def test_a_corrupted_export_is_not_imported(stage: Stage) -> None:
     table = stage.declare(items=9)
     manifest = stage.ops("export-s3", table, "-o", "json").document["result"]["manifest"]
     folder = manifest.removeprefix("s3://music-exports/").removesuffix("manifest-summary.json")
@@ -122,7 +124,7 @@ def test_a_corrupted_export_is_not_imported(stage: Any) -> None:
     assert f"{table}-copy" not in stage.tables_now()
 
 
-def test_an_object_that_the_manifest_does_not_name_would_be_imported_too_and_is_refused(stage: Any) -> None:
+def test_an_object_that_the_manifest_does_not_name_would_be_imported_too_and_is_refused(stage: Stage) -> None:
     table = stage.declare(items=9)
     manifest = stage.ops("export-s3", table, "-o", "json").document["result"]["manifest"]
     folder = manifest.removeprefix("s3://music-exports/").removesuffix("manifest-summary.json")
@@ -135,13 +137,13 @@ def test_an_object_that_the_manifest_does_not_name_would_be_imported_too_and_is_
     assert f"{table}-copy" not in stage.tables_now()
 
 
-def test_a_taken_target_is_refused(stage: Any, source: Any) -> None:
+def test_a_taken_target_is_refused(stage: Stage, source: Any) -> None:
     done = stage.ops("import-s3", source[1], "--as", source[0])
     assert (done.code, done.out) == (7, "")
     assert f"OPS-E709 table {source[0]} exists already" in done.err
 
 
-def test_an_empty_source_is_refused(stage: Any, source: Any, tmp_path: Path) -> None:
+def test_an_empty_source_is_refused(stage: Stage, source: Any, tmp_path: Path) -> None:
     file = tmp_path / "empty.csv"
     file.write_text("artist_id,id\n")
     done = stage.ops("import-s3", str(file), "--as", f"{source[0]}-empty", "--schema-from", source[0])
@@ -149,7 +151,7 @@ def test_an_empty_source_is_refused(stage: Any, source: Any, tmp_path: Path) -> 
     assert f"{source[0]}-empty" not in stage.tables_now()
 
 
-def test_no_such_file_and_no_such_export_are_exit_10(stage: Any, source: Any, tmp_path: Path) -> None:
+def test_no_such_file_and_no_such_export_are_exit_10(stage: Stage, source: Any, tmp_path: Path) -> None:
     for where in (
         str(tmp_path / "none.csv"),
         "s3://music-exports/none/manifest-summary.json",
@@ -159,7 +161,7 @@ def test_no_such_file_and_no_such_export_are_exit_10(stage: Any, source: Any, tm
         assert (done.code, done.out) == (10, ""), (where, done.err)
 
 
-def test_which_schema_is_asked_when_several_tables_are_declared(stage: Any, source: Any, tmp_path: Path) -> None:
+def test_which_schema_is_asked_when_several_tables_are_declared(stage: Stage, source: Any, tmp_path: Path) -> None:
     stage.declare(items=1)
     file = tmp_path / "a.csv"
     file.write_text("artist_id,id\na,b\n")
@@ -168,7 +170,7 @@ def test_which_schema_is_asked_when_several_tables_are_declared(stage: Any, sour
     assert f"give --schema-from {source[0]}" in done.err
 
 
-def test_an_interrupted_import_is_adopted(stage: Any, source: Any) -> None:
+def test_an_interrupted_import_is_adopted(stage: Stage, source: Any) -> None:
     target = f"{source[0]}-resumed"
     stopped = stage.interrupted("DescribeImport", "", "import-s3", source[1], "--as", target)
     assert stopped.code == 130, stopped.err

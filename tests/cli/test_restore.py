@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.cli.recovery_stage import Stage
 
-def later(stage: Any, table: str) -> str:
+
+def later(stage: Stage, table: str) -> str:
     """A moment before which `table` was whole; afterwards an item is gone, one is new, and the window is past it."""
     moment: str = stage.now().isoformat()
     stage.advance(2)
@@ -19,7 +21,7 @@ def later(stage: Any, table: str) -> str:
     return moment
 
 
-def test_a_restore_to_a_second_brings_back_items_and_settings_and_proves_both(stage: Any) -> None:
+def test_a_restore_to_a_second_brings_back_items_and_settings_and_proves_both(stage: Stage) -> None:
     table = stage.declare(items=40)
     before = stage.items(table)
     done = stage.ops("restore", table, "--at", later(stage, table), "-o", "json")
@@ -36,7 +38,7 @@ def test_a_restore_to_a_second_brings_back_items_and_settings_and_proves_both(st
     assert "taken now: AWS bills it by table size" in done.err
 
 
-def test_the_restored_table_has_the_contract_again_by_aws_own_word(stage: Any) -> None:
+def test_the_restored_table_has_the_contract_again_by_aws_own_word(stage: Stage) -> None:
     table = stage.declare(items=5)
     done = stage.ops("restore", table, "--latest", "--as", f"{table}-again")
     assert done.code == 0, done.err
@@ -56,7 +58,7 @@ def test_the_restored_table_has_the_contract_again_by_aws_own_word(stage: Any) -
     assert len([one for one in mine if one["ResourceId"].split("/")[1] == target]) == 4
 
 
-def test_a_backup_is_restored_and_proven_by_the_seal_beside_it(stage: Any) -> None:
+def test_a_backup_is_restored_and_proven_by_the_seal_beside_it(stage: Stage) -> None:
     table = stage.declare(items=20)
     made = stage.ops("backup", table, "-o", "json").document["result"]
     before = stage.items(table)
@@ -70,7 +72,7 @@ def test_a_backup_is_restored_and_proven_by_the_seal_beside_it(stage: Any) -> No
     assert stage.items(result["target"]["name"]) == before
 
 
-def test_without_an_expected_side_the_restore_finishes_and_says_not_proven(stage: Any) -> None:
+def test_without_an_expected_side_the_restore_finishes_and_says_not_proven(stage: Stage) -> None:
     table = stage.declare(items=6)
     made = stage.ops("backup", table, "--fingerprint", "none", "-o", "json").document["result"]
     done = stage.ops("restore", table, "--backup", made["arn"], "-o", "json")
@@ -81,14 +83,16 @@ def test_without_an_expected_side_the_restore_finishes_and_says_not_proven(stage
     assert document["result"]["settings"]["failed"] == []
 
 
-def test_expecting_nothing_on_purpose_is_no_failure(stage: Any) -> None:
+def test_expecting_nothing_on_purpose_is_no_failure(stage: Stage) -> None:
     table = stage.declare(items=2)
     done = stage.ops("restore", table, "--latest", "--expect", "none")
     assert done.code == 0, done.err
     assert "items not proven: --expect none was given" in done.out
 
 
-def test_a_wrong_expected_side_is_exit_4_with_the_keys_and_keeps_stream_and_ttl_off(stage: Any, tmp_path: Any) -> None:
+def test_a_wrong_expected_side_is_exit_4_with_the_keys_and_keeps_stream_and_ttl_off(
+    stage: Stage, tmp_path: Any
+) -> None:
     table = stage.declare(items=4)
     file = tmp_path / "expected.jsonl"
     items = list(stage.items(table).values())
@@ -107,7 +111,7 @@ def test_a_wrong_expected_side_is_exit_4_with_the_keys_and_keeps_stream_and_ttl_
     assert not described.get("StreamSpecification", {}).get("StreamEnabled")
 
 
-def test_a_deleted_table_comes_back_from_its_system_backup(stage: Any) -> None:
+def test_a_deleted_table_comes_back_from_its_system_backup(stage: Stage) -> None:
     table = stage.declare(items=15)
     before = stage.items(table)
     stage.dynamodb.delete_table(TableName=table)
@@ -123,7 +127,7 @@ def test_a_deleted_table_comes_back_from_its_system_backup(stage: Any) -> None:
 
 
 @pytest.mark.parametrize(("days", "side"), [(-4000, "before"), (1, "after")])
-def test_a_time_outside_the_window_names_both_bounds_and_makes_nothing(stage: Any, days: int, side: str) -> None:
+def test_a_time_outside_the_window_names_both_bounds_and_makes_nothing(stage: Stage, days: int, side: str) -> None:
     table = stage.declare(items=1)
     found = stage.dynamodb.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
     bounds = found["PointInTimeRecoveryDescription"]
@@ -139,7 +143,7 @@ def test_a_time_outside_the_window_names_both_bounds_and_makes_nothing(stage: An
     assert stage.tables_now() == before
 
 
-def test_pitr_off_names_the_newest_backup(stage: Any) -> None:
+def test_pitr_off_names_the_newest_backup(stage: Stage) -> None:
     table = stage.declare(items=1, pitr=False)
     made = stage.ops("backup", table, "--fingerprint", "none", "-o", "json").document["result"]
     done = stage.ops("restore", table, "--latest")
@@ -148,7 +152,7 @@ def test_pitr_off_names_the_newest_backup(stage: Any) -> None:
     assert made["arn"] in done.err
 
 
-def test_a_taken_target_is_refused_and_untouched(stage: Any) -> None:
+def test_a_taken_target_is_refused_and_untouched(stage: Stage) -> None:
     table, other = stage.declare(items=3), stage.declare(items=2)
     before = stage.items(other)
     done = stage.ops("restore", table, "--latest", "--as", other)
@@ -158,7 +162,7 @@ def test_a_taken_target_is_refused_and_untouched(stage: Any) -> None:
     assert stage.items(other) == before
 
 
-def test_an_unknown_backup_names_the_newest_one(stage: Any) -> None:
+def test_an_unknown_backup_names_the_newest_one(stage: Stage) -> None:
     table = stage.declare(items=1)
     made = stage.ops("backup", table, "--fingerprint", "none", "-o", "json").document["result"]
     done = stage.ops("restore", table, "--backup", "nightly-1999")
@@ -167,13 +171,13 @@ def test_an_unknown_backup_names_the_newest_one(stage: Any) -> None:
     assert made["name"] in done.err
 
 
-def test_none_or_two_sources_are_a_usage_error(stage: Any) -> None:
+def test_none_or_two_sources_are_a_usage_error(stage: Stage) -> None:
     table = stage.declare(items=1)
     assert stage.ops("restore", table).code == 2
     assert stage.ops("restore", table, "--latest", "--deleted").code == 2
 
 
-def test_a_dry_run_checks_all_and_makes_nothing(stage: Any) -> None:
+def test_a_dry_run_checks_all_and_makes_nothing(stage: Stage) -> None:
     table = stage.declare(items=1)
     before = stage.tables_now()
     done = stage.ops("restore", table, "--latest", "--dry-run", "-o", "json")
@@ -185,7 +189,7 @@ def test_a_dry_run_checks_all_and_makes_nothing(stage: Any) -> None:
     assert outside.code == 6
 
 
-def test_ctrl_c_names_the_target_and_resume_ends_as_if_nothing_had_happened(stage: Any) -> None:
+def test_ctrl_c_names_the_target_and_resume_ends_as_if_nothing_had_happened(stage: Stage) -> None:
     table = stage.declare(items=18)
     before = stage.items(table)
     target = f"{table}-kept"
@@ -207,7 +211,7 @@ def test_ctrl_c_names_the_target_and_resume_ends_as_if_nothing_had_happened(stag
     assert [one for one in stage.tables_now() if one.startswith(f"{table}-")] == [target]
 
 
-def test_another_run_never_adopts_the_table_of_an_interrupted_one(stage: Any) -> None:
+def test_another_run_never_adopts_the_table_of_an_interrupted_one(stage: Stage) -> None:
     table = stage.declare(items=2)
     target = f"{table}-mine"
     stopped = stage.interrupted("DescribeExport", "", "restore", table, "--latest", "--as", target)
@@ -217,7 +221,7 @@ def test_another_run_never_adopts_the_table_of_an_interrupted_one(stage: Any) ->
     assert "OPS-E709" in done.err
 
 
-def test_a_cutover_needs_the_name_and_moves_only_a_proven_table(stage: Any) -> None:
+def test_a_cutover_needs_the_name_and_moves_only_a_proven_table(stage: Stage) -> None:
     table = stage.declare(items=3)
     refused = stage.ops("restore", table, "--latest", "--cutover", "pointer")
     assert refused.code == 7
@@ -228,14 +232,14 @@ def test_a_cutover_needs_the_name_and_moves_only_a_proven_table(stage: Any) -> N
     assert pointer["Value"] == f"{table}-new"
 
 
-def test_an_unknown_run_cannot_be_resumed(stage: Any) -> None:
+def test_an_unknown_run_cannot_be_resumed(stage: Stage) -> None:
     table = stage.declare(items=1)
     done = stage.ops("restore", table, "--resume", "01JD7QZK5V8M3N9T2R6W4XYB1C")
     assert (done.code, done.out) == (10, "")
     assert "ops list runs" in done.err
 
 
-def test_the_end_of_the_waiting_time_is_exit_12_and_resumable(stage: Any) -> None:
+def test_the_end_of_the_waiting_time_is_exit_12_and_resumable(stage: Stage) -> None:
     table = stage.declare(items=4)
     late = stage.ops("restore", table, "--latest", "--as", f"{table}-late", "--timeout", "5s")
     assert (late.code, late.out) == (12, "")

@@ -6,23 +6,25 @@ from typing import Any
 
 import pytest
 
+from tests.cli.recovery_stage import Stage
+
 
 @pytest.fixture
-def bare(stage: Any) -> Any:
+def bare(stage: Stage) -> Any:
     """A declared table that has nothing of its contract but keys and capacity."""
     table = stage.declare(items=1, pitr=False, stem="bare")
     stage.change(table, pitr_days=35)
     return table
 
 
-def test_show_prints_what_aws_says(stage: Any, bare: str) -> None:
+def test_show_prints_what_aws_says(stage: Stage, bare: str) -> None:
     done = stage.ops("settings", "show", bare, "-o", "json")
     assert done.code == 0, done.err
     found = done.document["result"]["settings"]
     assert (found["pitr"], found["ttl"], found["stream"], found["billing_mode"]) == ("off", "off", "off", "PROVISIONED")
 
 
-def test_diff_is_exit_4_with_each_setting(stage: Any, bare: str) -> None:
+def test_diff_is_exit_4_with_each_setting(stage: Stage, bare: str) -> None:
     done = stage.ops("settings", "diff", bare, "-o", "json")
     document = done.document
     assert (done.code, document["errors"][0]["code"]) == (4, "OPS-E402")
@@ -33,7 +35,7 @@ def test_diff_is_exit_4_with_each_setting(stage: Any, bare: str) -> None:
     assert document["errors"][0]["fix"] == [f"ops settings apply {bare}"]
 
 
-def test_apply_is_not_done_unasked(stage: Any, bare: str) -> None:
+def test_apply_is_not_done_unasked(stage: Stage, bare: str) -> None:
     done = stage.ops("settings", "apply", bare)
     assert (done.code, done.out) == (7, "")
     assert "OPS-E702" in done.err
@@ -41,7 +43,7 @@ def test_apply_is_not_done_unasked(stage: Any, bare: str) -> None:
     assert stage.ops("settings", "diff", bare).code == 4
 
 
-def test_apply_puts_everything_right_and_reads_it_back(stage: Any, bare: str) -> None:
+def test_apply_puts_everything_right_and_reads_it_back(stage: Stage, bare: str) -> None:
     done = stage.ops("settings", "apply", bare, "--yes", "-o", "json")
     assert done.code == 0, done.err
     result = done.document["result"]
@@ -54,7 +56,7 @@ def test_apply_puts_everything_right_and_reads_it_back(stage: Any, bare: str) ->
     assert (again.code, again.document["result"]["applied"]) == (0, [])
 
 
-def test_only_limits_what_is_applied(stage: Any, bare: str) -> None:
+def test_only_limits_what_is_applied(stage: Stage, bare: str) -> None:
     done = stage.ops("settings", "apply", bare, "--only", "pitr", "--yes", "-o", "json")
     assert done.code == 0, done.err
     assert done.document["result"]["applied"] == ["pitr"]
@@ -63,7 +65,7 @@ def test_only_limits_what_is_applied(stage: Any, bare: str) -> None:
     assert "pitr" not in {one["setting"] for one in rest}
 
 
-def test_a_dry_run_lists_the_changes_and_makes_none(stage: Any, bare: str) -> None:
+def test_a_dry_run_lists_the_changes_and_makes_none(stage: Stage, bare: str) -> None:
     done = stage.ops("settings", "apply", bare, "--dry-run")
     assert done.code == 0, done.err
     assert "pitr" in done.out
@@ -71,7 +73,7 @@ def test_a_dry_run_lists_the_changes_and_makes_none(stage: Any, bare: str) -> No
     assert stage.ops("settings", "diff", bare).code == 4
 
 
-def test_an_undeclared_table_needs_a_contract_to_be_held_against(stage: Any, bare: str) -> None:
+def test_an_undeclared_table_needs_a_contract_to_be_held_against(stage: Stage, bare: str) -> None:
     stage.create(f"{bare}-free", pitr=False)
     done = stage.ops("settings", "diff", f"ddb:{bare}-free")
     assert (done.code, done.out) == (2, "")
@@ -79,7 +81,7 @@ def test_an_undeclared_table_needs_a_contract_to_be_held_against(stage: Any, bar
     assert stage.ops("settings", "diff", f"ddb:{bare}-free", "--against", bare).code == 4
 
 
-def test_the_settings_kept_beside_a_backup_are_a_contract_too(stage: Any, tmp_path: Any) -> None:
+def test_the_settings_kept_beside_a_backup_are_a_contract_too(stage: Stage, tmp_path: Any) -> None:
     table = stage.declare(items=1)
     made = stage.ops("backup", table, "--fingerprint", "none", "-o", "json").document["result"]
     bucket, _, key = made["settings"].removeprefix("s3://").partition("/")

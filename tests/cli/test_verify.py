@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from tests.cli.recovery_stage import Stage
+
 KEY = {"artist_id": {"S": "a0001"}, "id": {"S": "t000013"}}
 
 
 @pytest.fixture(scope="module")
-def restored(stage: Any) -> Any:
+def restored(stage: Stage) -> Any:
     """A backed-up table and its restored copy: (name, restored name, backup ARN)."""
     table = stage.declare(items=30, stem="proof")
     made = stage.ops("backup", table, "-o", "json").document["result"]
@@ -22,21 +24,21 @@ def restored(stage: Any) -> Any:
     return table, f"{table}-copy", made["arn"]
 
 
-def change_attribute(stage: Any, copy: str) -> None:
+def change_attribute(stage: Stage, copy: str) -> None:
     stage.dynamodb.update_item(
         TableName=copy, Key=KEY, UpdateExpression="SET popularity = :p", ExpressionAttributeValues={":p": {"N": "14"}}
     )
 
 
-def remove_item(stage: Any, copy: str) -> None:
+def remove_item(stage: Stage, copy: str) -> None:
     stage.dynamodb.delete_item(TableName=copy, Key=KEY)
 
 
-def add_item(stage: Any, copy: str) -> None:
+def add_item(stage: Stage, copy: str) -> None:
     stage.put(copy, [{**KEY, "id": {"S": "stranger"}}])
 
 
-def change_number_type(stage: Any, copy: str) -> None:
+def change_number_type(stage: Stage, copy: str) -> None:
     stage.dynamodb.update_item(
         TableName=copy, Key=KEY, UpdateExpression="SET popularity = :p", ExpressionAttributeValues={":p": {"S": "13"}}
     )
@@ -53,7 +55,7 @@ def change_number_type(stage: Any, copy: str) -> None:
 )
 @pytest.mark.parametrize("expected", ["seal", "table"])
 def test_each_planted_difference_alone_turns_verify_red_and_is_named(
-    stage: Any, restored: Any, damage: Callable[[Any, str], None], kind: str, key: str, expected: str
+    stage: Stage, restored: Any, damage: Callable[[Any, str], None], kind: str, key: str, expected: str
 ) -> None:
     table, copy, arn = restored
     against = f"backup:{arn}" if expected == "seal" else f"ddb:{table}"
@@ -73,7 +75,7 @@ def test_each_planted_difference_alone_turns_verify_red_and_is_named(
     assert result["control"]["planted"] == result["control"]["found"] > 0
 
 
-def test_an_equal_table_is_proven_and_the_control_was_found(stage: Any, restored: Any) -> None:
+def test_an_equal_table_is_proven_and_the_control_was_found(stage: Stage, restored: Any) -> None:
     _, copy, arn = restored
     done = stage.ops("verify", f"ddb:{copy}", "--against", f"backup:{arn}", "-o", "json")
     assert done.code == 0, done.err
@@ -83,7 +85,7 @@ def test_an_equal_table_is_proven_and_the_control_was_found(stage: Any, restored
     assert "minute of the request" in result["expected"]["weakness"]
 
 
-def test_a_changed_number_type_is_called_by_its_name(stage: Any, restored: Any) -> None:
+def test_a_changed_number_type_is_called_by_its_name(stage: Stage, restored: Any) -> None:
     table, copy, _ = restored
     change_number_type(stage, copy)
     try:
@@ -95,7 +97,7 @@ def test_a_changed_number_type_is_called_by_its_name(stage: Any, restored: Any) 
 
 
 @pytest.fixture(scope="module")
-def exported(stage: Any) -> Any:
+def exported(stage: Stage) -> Any:
     """A table and the address of its export."""
     table = stage.declare(items=21, stem="exported")
     done = stage.ops("export-s3", table, "-o", "json")
@@ -103,21 +105,21 @@ def exported(stage: Any) -> Any:
     return table, done.document["result"]["manifest"]
 
 
-def test_an_export_alone_is_verified_byte_for_byte(stage: Any, exported: Any) -> None:
+def test_an_export_alone_is_verified_byte_for_byte(stage: Stage, exported: Any) -> None:
     done = stage.ops("verify", exported[1])
     assert done.code == 0, done.err
     assert done.out.startswith("level bytes: ")
     assert " 0 bad" in done.out
 
 
-def test_an_export_is_held_against_its_table(stage: Any, exported: Any) -> None:
+def test_an_export_is_held_against_its_table(stage: Stage, exported: Any) -> None:
     table, manifest = exported
     both = [stage.ops("verify", *pair) for pair in ((table, "--against", manifest), (manifest, "--against", table))]
     assert [one.code for one in both] == [0, 0], both
     assert all("21 expected, 21 found" in one.out for one in both)
 
 
-def test_a_corrupted_export_is_exit_6_and_its_file_is_named(stage: Any) -> None:
+def test_a_corrupted_export_is_exit_6_and_its_file_is_named(stage: Stage) -> None:
     table = stage.declare(items=21)
     manifest = stage.ops("export-s3", table, "-o", "json").document["result"]["manifest"]
     folder = manifest.removeprefix("s3://music-exports/").removesuffix("manifest-summary.json")
@@ -138,7 +140,7 @@ def test_a_corrupted_export_is_exit_6_and_its_file_is_named(stage: Any) -> None:
     assert key in against.err
 
 
-def test_an_export_without_a_file_is_exit_6(stage: Any) -> None:
+def test_an_export_without_a_file_is_exit_6(stage: Stage) -> None:
     table = stage.declare(items=21)
     manifest = stage.ops("export-s3", table, "-o", "json").document["result"]["manifest"]
     folder = manifest.removeprefix("s3://music-exports/").removesuffix("manifest-summary.json")
@@ -150,7 +152,7 @@ def test_an_export_without_a_file_is_exit_6(stage: Any) -> None:
     assert "missing" in done.err
 
 
-def test_a_table_against_nothing_says_what_to_give(stage: Any, exported: Any, restored: Any) -> None:
+def test_a_table_against_nothing_says_what_to_give(stage: Stage, exported: Any, restored: Any) -> None:
     done = stage.ops("verify", exported[0])
     assert (done.code, done.out) == (2, "")
     assert f"next: ops verify {exported[0]} --against {exported[1]}" in done.err
@@ -158,7 +160,7 @@ def test_a_table_against_nothing_says_what_to_give(stage: Any, exported: Any, re
     assert f"--against backup:{restored[2]}" in backed.err
 
 
-def test_zero_items_compared_is_never_a_pass(stage: Any) -> None:
+def test_zero_items_compared_is_never_a_pass(stage: Stage) -> None:
     one, other = stage.declare(items=0), stage.declare(items=0)
     done = stage.ops("verify", one, "--against", f"ddb:{other}")
     assert done.code == 4
@@ -166,14 +168,14 @@ def test_zero_items_compared_is_never_a_pass(stage: Any) -> None:
     assert "zero items compared is never a proof" in done.err
 
 
-def test_a_table_that_does_not_exist_is_exit_10_on_either_side(stage: Any, exported: Any) -> None:
+def test_a_table_that_does_not_exist_is_exit_10_on_either_side(stage: Stage, exported: Any) -> None:
     for words in (("ddb:gone", "--against", exported[1]), (exported[0], "--against", "ddb:gone")):
         done = stage.ops("verify", *words)
         assert (done.code, done.out) == (10, "")
         assert "OPS-E1001" in done.err
 
 
-def test_a_local_seal_and_json_lines_are_expected_sides(stage: Any, restored: Any, tmp_path: Any) -> None:
+def test_a_local_seal_and_json_lines_are_expected_sides(stage: Stage, restored: Any, tmp_path: Any) -> None:
     table, copy, arn = restored
     name = stage.dynamodb.describe_backup(BackupArn=arn)["BackupDescription"]["BackupDetails"]["BackupName"]
     for one in ("seal.json", "records.jsonl.gz"):
@@ -187,7 +189,7 @@ def test_a_local_seal_and_json_lines_are_expected_sides(stage: Any, restored: An
     assert lines.code == 0, lines.err
 
 
-def test_records_that_were_not_sealed_are_refused(stage: Any, restored: Any, tmp_path: Any) -> None:
+def test_records_that_were_not_sealed_are_refused(stage: Stage, restored: Any, tmp_path: Any) -> None:
     table, copy, arn = restored
     name = stage.dynamodb.describe_backup(BackupArn=arn)["BackupDescription"]["BackupDetails"]["BackupName"]
     for one in ("seal.json", "records.jsonl.gz"):
