@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import queue
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,7 +79,7 @@ class Scan:
     counts: ScanCounts = field(default_factory=ScanCounts)
     cursors: tuple[Cursor, ...] = ()
 
-    def items(self) -> Iterator[Item]:
+    def items(self) -> Generator[Item, None, None]:
         """Every item once, in no particular order."""
         for page in self.pages():
             yield from page.items

@@ -10,9 +10,10 @@ import base64
 import http.client
 import os
 import ssl
-import threading
 import urllib.request
+import weakref
 import zlib
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -119,7 +120,7 @@ _LAST_PAGE = object()
 
 
 class HttpTransport:
-    """Keep-alive connections, one a thread; safe to share between threads."""
+    """A pool of keep-alive connections, as many as requests at once; safe to share between threads."""
 
     def __init__(
         self,
@@ -136,13 +137,16 @@ class HttpTransport:
         self._port = endpoint.port or (443 if self._secure else 80)
         self._path = endpoint.path or "/"
         self._signer = Signer(region=self._region, host=endpoint.netloc, path=self._path)
-        self._netloc = endpoint.netloc
         self._credentials: Callable[[], Credentials] = aws.credentials
         self._observers: tuple[CallObserver, ...] = aws.observers
         # The real time, also in a sandbox whose own clock was advanced: AWS refuses a signature that is off.
         self._now = wall or SystemClock().now
         self._connect_s, self._read_s = timeouts_s or (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
-        self._local = threading.local()
+        # AWS_CA_BUNDLE is what every AWS tool reads the authorities from.
+        bundle = os.environ.get("AWS_CA_BUNDLE") or None
+        self._tls = ssl.create_default_context(cafile=bundle) if self._secure else None
+        self._idle: deque[http.client.HTTPConnection] = deque()
+        weakref.finalize(self, _close_all, self._idle)
         self._proxy, self._proxy_headers = _proxy_for(endpoint.scheme, self._host)
 
     def send(self, operation: str, body: bytes) -> dict[str, Any]:
@@ -165,57 +169,61 @@ class HttpTransport:
         headers = self._signer.headers(self._credentials(), f"{API_VERSION}.{operation}", body, self._now())
         # `identity`: the checksum that AWS sends is of the bytes before compression.
         headers["accept-encoding"] = "identity"
-        fresh = getattr(self._local, "connection", None) is None
         try:
-            return self._request(headers, body)
+            return self._request(self._take() or self._connect(), headers, body)
+        except ConnectionError as error:
+            closed = error
         except (http.client.HTTPException, OSError) as error:
-            self._drop()
-            if fresh or not isinstance(error, http.client.RemoteDisconnected | ConnectionError):
-                raise _broken(error) from error
-        # A kept connection that the server closed meanwhile is no failure of this request.
-        try:
-            return self._request(headers, body)
-        except (http.client.HTTPException, OSError) as error:
-            self._drop()
             raise _broken(error) from error
+        try:
+            # Most often a kept connection that the server closed meanwhile: that is no failure of the request.
+            return self._request(self._connect(), headers, body)
+        except (http.client.HTTPException, OSError) as error:
+            raise _broken(error) from closed
 
-    def _request(self, headers: dict[str, str], body: bytes) -> Answer:
-        connection = self._connection()
-        connection.request("POST", self._path, body, headers)
-        response = connection.getresponse()
-        content = response.read()
+    def _take(self) -> http.client.HTTPConnection | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
+
+    def _request(self, connection: http.client.HTTPConnection, headers: dict[str, str], body: bytes) -> Answer:
+        kept = False
+        try:
+            connection.request("POST", self._path, body, headers)
+            response = connection.getresponse()
+            content = response.read()
+            kept = not response.will_close
+        finally:
+            # Also after Ctrl-C: a connection with half an answer on it is never used again.
+            if not kept:
+                connection.close()
         found = {name.lower(): value for name, value in response.getheaders()}
-        if response.will_close:
-            self._drop()
+        if kept:
+            self._idle.append(connection)
         return Answer(response.status, found, content)
-
-    def _connection(self) -> http.client.HTTPConnection:
-        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._connect()
-            self._local.connection = connection
-        return connection
 
     def _connect(self) -> http.client.HTTPConnection:
         host, port = self._proxy or (self._host, self._port)
         connection: http.client.HTTPConnection
         if self._secure:
-            # AWS_CA_BUNDLE is what every AWS tool reads the authorities from.
-            context = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or None)
-            connection = http.client.HTTPSConnection(host, port, timeout=self._connect_s, context=context)
+            connection = http.client.HTTPSConnection(host, port, timeout=self._connect_s, context=self._tls)
         else:
             connection = http.client.HTTPConnection(host, port, timeout=self._connect_s)
         if self._proxy is not None:
             connection.set_tunnel(self._host, self._port, self._proxy_headers)
-        connection.connect()
+        try:
+            connection.connect()
+        except BaseException:
+            connection.close()
+            raise
         connection.sock.settimeout(self._read_s)
         return connection
 
-    def _drop(self) -> None:
-        connection: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
-        if connection is not None:
-            connection.close()
-        self._local.connection = None
+
+def _close_all(idle: deque[http.client.HTTPConnection]) -> None:
+    while idle:
+        idle.pop().close()
 
 
 def _broken(error: Exception) -> Failure:

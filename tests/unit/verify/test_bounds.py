@@ -1,0 +1,176 @@
+"""Bounded memory, seals that do not agree with themselves, and second looks at live tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.errors import RunFolderUnusable
+from ops.model.items import Item, KeySchema
+from ops.model.proof import SideInfo
+from ops.verify.compare import TtlRule, compare
+from ops.verify.fingerprint import Record, TableDigest, digest, recorder
+from ops.verify.seal import Seal, SealSubject, read_records, seal_of, write_records
+from ops.verify.sides import LinesSide, RecordsSide
+from ops.verify.spill import PARTS, Spill
+
+KEYS = KeySchema("pk")
+NOW = 1_800_000_000
+
+
+def some_items(count: int) -> list[Item]:
+    return [{"pk": {"S": f"k{number}"}, "n": {"N": str(number)}} for number in range(count)]
+
+
+def records(count: int) -> list[Record]:
+    return list(map(recorder(KEYS), some_items(count)))
+
+
+def odd_records() -> list[Record]:
+    """Every form a record can have."""
+    bare = Record(digest(b"ops.key.v1", b"x"), digest(b"ops.item.v1", b"x"))
+    return [bare, bare._replace(expires=0), bare._replace(expires=-5, key_json=b""), bare._replace(fault="why é")]
+
+
+@pytest.mark.parametrize("limit", [0, 1000, 1 << 30])
+def test_a_spill_gives_back_what_it_was_given_on_disk_or_not(limit: int, tmp_path: Path) -> None:
+    given = [*records(300), *odd_records()]
+    with Spill(tmp_path, memory_limit_bytes=limit) as spill:
+        for record in given:
+            spill.add(record)
+        assert sorted(map(repr, spill)) == sorted(map(repr, given))
+        assert sorted(map(repr, spill)) == sorted(map(repr, given)), "a second reading gives the same"
+        for part in range(PARTS):
+            assert {record.key[0] for record in spill.part(part)} <= {part}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_told_with_its_path(tmp_path: Path) -> None:
+    with Spill(tmp_path / "absent", memory_limit_bytes=0) as spill, pytest.raises(RunFolderUnusable) as caught:
+        spill.add(records(1)[0])
+    assert str(tmp_path / "absent") in caught.value.what
+
+
+def test_parts_of_a_table_add_up_in_any_order() -> None:
+    whole, left, right = TableDigest(), TableDigest(), TableDigest()
+    for number, record in enumerate(records(200)):
+        whole.add(record)
+        (left if number % 3 else right).add(record)
+    right.merge(left)
+    right.merge(TableDigest())
+    assert (right.count, right.hex()) == (whole.count, whole.hex())
+    assert right.differing_buckets(whole) == []
+    assert len(left.differing_buckets(whole)) > 0
+
+
+SUBJECT = SealSubject("t", "arn", "id", KEYS.types, "2026-11-20T10:02:16Z", "table")
+
+
+def test_a_seal_does_not_depend_on_the_order_and_comes_back_from_json() -> None:
+    seal = seal_of(records(50), SUBJECT)
+    assert seal_of(reversed(records(50)), SUBJECT) == seal
+    assert Seal.from_json(seal.to_json()) == seal
+    assert seal_of(records(51), SUBJECT).root != seal.root
+
+
+def spoil(change: Callable[[dict[str, Any]], object]) -> str:
+    document = json.loads(seal_of(records(20), SUBJECT).to_json())
+    change(document)
+    return json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda it: it.update(schema="ops.seal/2"),
+        lambda it: it.pop("root"),
+        lambda it: it["subject"].pop("table_id"),
+        lambda it: it.update(subject=None),
+        lambda it: it.update(count=21),
+        lambda it: it.update(root="00" * 32),
+        lambda it: it["leaves"].pop(),
+        lambda it: it["leaves"].__setitem__(0, "00" * 32),
+        lambda it: it["leaves"].__setitem__(0, "not hexadecimal"),
+        lambda it: it["counts"].__setitem__(0, 99),
+    ],
+)
+def test_a_seal_that_was_touched_is_refused(change: Callable[[dict[str, Any]], object]) -> None:
+    with pytest.raises(ValueError, match="seal|hex"):
+        Seal.from_json(spoil(change))
+
+
+def test_records_beside_a_seal_prove_a_table_and_name_what_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "records"
+    assert write_records(records(30), path) == 30
+    assert list(read_records(path)) == records(30)
+    sealed = RecordsSide(SideInfo("seal", "kept"), lambda: read_records(path), 30)
+    found = LinesSide(SideInfo("lines", "now"), lambda: iter(some_items(29)), KEYS)
+    result = compare(sealed, found, keys=KEYS)
+    assert [(one.kind, one.key) for one in result.differences] == [("missing", {"pk": {"S": "k29"}})]
+
+
+@pytest.mark.parametrize("line", ["", "[]", '["00"]', "{}", '["zz","00",null,null]', "[1,2,3,4]"])
+def test_a_line_that_is_no_record_is_told_with_its_number(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "records"
+    write_records(records(2), path)
+    path.write_text(path.read_text() + line + "\n")
+    with pytest.raises(ValueError, match="line 3"):
+        list(read_records(path))
+
+
+@dataclass(frozen=True)
+class Live:
+    """A table that is changed between the scan and the second look."""
+
+    before: list[Item]
+    after: list[Item]
+    info: SideInfo = SideInfo("table", "live")
+    live: bool = True
+
+    def records(self) -> Iterator[Record]:
+        return map(recorder(KEYS, ttl="expires"), self.before)
+
+    def declared(self) -> int | None:
+        return len(self.before)
+
+    def items_for(self, keys: Mapping[bytes, Item | None]) -> dict[bytes, Item]:
+        record = recorder(KEYS)
+        return {record(item).key: item for item in self.after if record(item).key in keys}
+
+
+def expected_side(items: list[Item]) -> LinesSide:
+    return LinesSide(SideInfo("lines", "test"), lambda: iter(items), KEYS, len(items), "expires")
+
+
+def test_a_second_look_settles_what_was_in_flight_and_keeps_what_is_wrong() -> None:
+    items = some_items(10)
+    stale: Item = {**items[3], "n": {"N": "99"}}
+    wrong: Item = {**items[4], "n": {"S": "4"}}
+    stranger: Item = {"pk": {"S": "stranger"}}
+    passing: Item = {"pk": {"S": "passing"}}
+    before = [*items[1:3], stale, wrong, *items[5:], stranger, passing]
+    after = [*items[:4], wrong, *items[5:], stranger]
+    result = compare(expected_side(items), Live(before, after), keys=KEYS)
+    assert [(one.kind, one.key) for one in sorted(result.differences, key=lambda one: one.kind)] == [
+        ("changed", {"pk": {"S": "k4"}}),
+        ("extra", {"pk": {"S": "stranger"}}),
+    ]
+
+
+def test_an_item_that_expires_between_the_looks_is_counted_as_expired() -> None:
+    items: list[Item] = [*some_items(3), {"pk": {"S": "old"}, "expires": {"N": str(NOW - 5)}}]
+    touched: Item = {**items[3], "n": {"N": "1"}}
+    rule = TtlRule("expires", NOW)
+    result = compare(expected_side(items), Live([*items[:3], touched], items[:3]), keys=KEYS, ttl=rule)
+    assert (result.differing, result.ignored) == (0, {"ttl": 1})
+
+
+def test_differences_are_listed_in_the_same_order_each_time() -> None:
+    left, right = expected_side(some_items(40)), expected_side([])
+    found = [one.key_digest for one in compare(left, right, keys=KEYS).differences]
+    assert found == sorted(found)
