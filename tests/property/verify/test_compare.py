@@ -35,7 +35,10 @@ SCALARS: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.builds(lambda v: {"BOOL": v}, st.booleans()),
     st.just({"NULL": True}),
     st.builds(lambda v: {"SS": v}, sets(TEXTS)),
-    st.builds(lambda v: {"NS": [str(n) for n in v]}, st.lists(st.integers(), min_size=1, max_size=3, unique=True)),
+    st.builds(
+        lambda v: {"NS": [str(n) for n in v]},
+        st.lists(st.integers(1 - 10**38, 10**38 - 1), min_size=1, max_size=3, unique=True),
+    ),
     st.builds(lambda v: {"BS": v}, sets(BINARY)),
 )
 VALUES = st.recursive(
