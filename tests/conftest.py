@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.whole_sandbox import WholeSandbox
+
 _FOREIGN = (
     "AWS_PROFILE",
     "AWS_ENDPOINT_URL",
@@ -36,3 +38,11 @@ def no_real_account(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Te
 def runs_folder(tmp_path: Path) -> Path:
     """A place for run folders."""
     return tmp_path / "runs"
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeSandbox]:
+    """A whole sandbox, as `ops sandbox up` makes it: database, track source, the Pulumi program applied."""
+    found = WholeSandbox(tmp_path_factory.mktemp("whole"))
+    yield found
+    found.stop()

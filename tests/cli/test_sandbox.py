@@ -1,0 +1,138 @@
+"""`ops sandbox` as a process: up twice, what it says, what it leaves, what breaks it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.sandbox.state import private_folder
+
+
+def ops(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ops", *words],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OPS_SANDBOX_DIR": str(folder)},
+        timeout=120,
+    )
+
+
+def test_up_twice_does_nothing_twice(whole: Any) -> None:
+    before = [one["pid"] for one in whole.status["parts"]]
+    again = json.loads(whole.ops("sandbox", "up", "--items", "300", "--json").stdout)["result"]
+    assert again["action"] == "unchanged"
+    assert [one["pid"] for one in again["parts"]] == before
+
+
+def test_status_names_every_part_and_export_gives_lines_for_a_shell(whole: Any) -> None:
+    found = json.loads(whole.ops("sandbox", "status", "--json").stdout)["result"]
+    assert {one["name"]: one["ok"] for one in found["parts"]} == {"postgres": True, "spotify": True, "aws": True}
+    lines = whole.ops("sandbox", "status", "--export").stdout.splitlines()
+    assert all(line.startswith("export ") for line in lines)
+    names = {line.split()[1].split("=")[0] for line in lines}
+    assert {"AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "OPS_ENV"} <= names
+
+
+def test_the_clock_steps_forwards_without_waiting(whole: Any) -> None:
+    before = json.loads(whole.ops("sandbox", "clock", "--json").stdout)["result"]["offset_s"]
+    after = json.loads(whole.ops("sandbox", "clock", "--advance", "2h", "--json").stdout)["result"]["offset_s"]
+    assert after - before == pytest.approx(7200, abs=1)
+
+
+def test_a_fault_is_set_seen_and_cleared(whole: Any) -> None:
+    assert whole.ops("sandbox", "fault", "set", "throttle", "--share", "0.5", "--seed", "7").returncode == 0
+    found = json.loads(whole.ops("sandbox", "fault", "list", "--json").stdout)["result"]["faults"]
+    assert [one["name"] for one in found] == ["throttle"]
+    assert whole.ops("sandbox", "fault", "clear").stdout == "no faults\n"
+    assert whole.ops("sandbox", "fault", "set", "no-such-fault").returncode == 2
+
+
+def test_no_sandbox_running_says_how_to_start_one(tmp_path: Path) -> None:
+    for words in (("sandbox", "status"), ("sandbox", "status", "--export"), ("sandbox", "clock")):
+        done = ops(tmp_path / "none", *words)
+        assert done.returncode == 10
+        assert "next: ops sandbox up" in done.stderr
+        assert done.stdout == ""
+    assert ops(tmp_path / "none", "sandbox", "down").returncode == 0
+
+
+def test_a_taken_port_is_said_and_nothing_is_left(tmp_path: Path) -> None:
+    folder = private_folder()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = ops(folder, "sandbox", "up", "--port", port)
+    assert done.returncode == 9
+    assert f"{port}" in done.stderr
+    assert "OPS-E905" in done.stderr
+    assert not folder.exists()
+
+
+def test_ctrl_c_during_up_leaves_no_process_and_no_folder() -> None:
+    folder = private_folder()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ops", "sandbox", "up"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OPS_SANDBOX_DIR": str(folder)},
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("  provision"):
+            break
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert not folder.exists()
+    assert not processes_of(folder)
+
+
+def test_a_killed_child_is_named_and_a_lost_aws_needs_a_new_start_and_down_leaves_nothing() -> None:
+    folder = private_folder()
+    up = json.loads(ops(folder, "sandbox", "up", "--items", "50", "--json").stdout)["result"]
+    try:
+        pids = {one["name"]: one["pid"] for one in up["parts"]}
+        os.kill(pids["spotify"], signal.SIGKILL)
+        time.sleep(0.3)
+        status = ops(folder, "sandbox", "status")
+        assert status.returncode == 1
+        assert "spotify" in status.stderr
+        assert json.loads(ops(folder, "sandbox", "up", "--json").stdout)["result"]["action"] == "repaired"
+        os.kill(pids["aws"], signal.SIGKILL)
+        time.sleep(0.3)
+        lost = ops(folder, "sandbox", "up")
+        assert lost.returncode == 1
+        assert "ops sandbox down && ops sandbox up" in lost.stderr
+        (folder / "state.json").write_text('{"half')
+        half = ops(folder, "sandbox", "status")
+        assert half.returncode == 1
+        assert "next: ops sandbox down" in half.stderr
+    finally:
+        assert ops(folder, "sandbox", "down").returncode == 0
+    assert not folder.exists()
+    assert not processes_of(folder)
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Command lines that name the folder; a process that ended but was not waited for has none."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode()
+        except OSError:  # it ended while we looked
+            continue
+        if str(folder) in line:
+            found.append(line)
+    return found
