@@ -16,7 +16,7 @@ from ops.environment import TableTarget
 from ops.errors import BadArgument
 from ops.flows import keeping, sides
 from ops.flows.common import compact_utc, options_of, owns, resumable
-from ops.flows.s3 import put_text
+from ops.flows.s3 import put_text, require_bucket
 from ops.flows.session import Session
 from ops.model.recovery import BackupEntry, BackupResult
 from ops.recovery import backups, exports, pitr, tables
@@ -61,10 +61,12 @@ def plan_backup(session: Session, table: TableTarget, options: BackupOptions, ru
         pitr.restorable_window(session.aws, table.physical, table.region)
     now = session.clock.now()
     name = backup_name(options.name, table.label, now, run_id8)
+    kept_at = keeping.place(session, table, name)
+    require_bucket(session.aws, kept_at)
     return BackupPlan(
         table=table.physical,
         name=name,
-        kept_at=str(keeping.place(session, table, name)),
+        kept_at=str(kept_at),
         fingerprint=options.fingerprint,
         read_units=_read_units(described) if options.fingerprint == "scan" else None,
         weakness=""

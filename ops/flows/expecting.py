@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 from ops.clock import rfc3339
 from ops.environment import TableTarget
-from ops.errors import Interrupted, OpsError, TableNotFound
+from ops.errors import (
+    BackupGone,
+    ExportCorrupt,
+    ExportFiltered,
+    Interrupted,
+    NotAllowed,
+    NotProven,
+    OpsError,
+    OutsideWindow,
+    PitrOff,
+    RecoveryFailed,
+    ResourceNotFound,
+    TableNotFound,
+)
 from ops.flows import exporting, keeping, sides
 from ops.flows.session import Session
+from ops.model.items import KeySchema
 from ops.model.recovery import BackupEntry
 from ops.recovery import exports, tables
 from ops.runs import Run
@@ -18,6 +34,11 @@ from ops.verify.sides import Side
 
 Kind = Literal["seal", "export", "new-export", "given", "none"]
 KINDS: tuple[Kind, ...] = ("seal", "export", "new-export", "given", "none")
+#: An expected side found by `auto` that cannot be had or used: the restore still finishes, as "not proven".
+UNUSABLE: tuple[type[OpsError], ...] = (
+    BackupGone, ExportCorrupt, ExportFiltered, NotAllowed, NotProven, OutsideWindow, PitrOff, RecoveryFailed,
+    ResourceNotFound,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +57,7 @@ def choose(
     if expect == "none":
         return Expectation("none", why="--expect none was given")
     if expect != "auto":
+        _check_given(session, table, expect)
         return Expectation("given", expect)
     if backup is not None:
         return _beside(session, table, backup)
@@ -43,6 +65,12 @@ def choose(
     if found is not None:
         return Expectation("export", found)
     return Expectation("new-export", f"an export of {rfc3339(moment)}, taken now")
+
+
+def _check_given(session: Session, table: TableTarget, expect: str) -> None:
+    """A mistyped address must not show only after a restore of hours."""
+    with tempfile.TemporaryDirectory(prefix="ops-") as folder:
+        sides.open_side(sides.Context(session, Path(folder), sides.declared_keys(table) or KeySchema("unread")), expect)
 
 
 def _beside(session: Session, table: TableTarget, backup: BackupEntry) -> Expectation:

@@ -87,13 +87,14 @@ class _Restore:
         line = self.run.find("expected")
         if line is not None:
             kind = next(one for one in expecting.KINDS if one == line.data["from"])
-            return Expectation(kind, str(line.data["where"]), str(line.data["why"]))
+            return Expectation(kind, str(line.data["where"]))
         return expecting.choose(self.session, self.table, self.plan.expect, self.plan.restored_to, backup)
 
     def _begin_export(self, chosen: Expectation) -> Expectation:
         if self.run.find("expected") is None:
             chosen = expecting.begin(self.session, self.run, self.table, chosen, self.plan.restored_to)
-            self.run.write("expected", **{"from": chosen.kind, "where": chosen.where, "why": chosen.why})
+            if chosen.kind != "none":  # what was refused now may be there when the run is resumed
+                self.run.write("expected", **{"from": chosen.kind, "where": chosen.where})
         return chosen
 
     def _start(self) -> RestoreStart:
@@ -157,7 +158,17 @@ class _Restore:
             return reapply.read_back(self.session.aws, self.plan.target, wanted, outcome, skip=skip)
 
     def _prove(self, chosen: Expectation, wanted: TableSettings | None) -> Comparison | None:
-        with work_folder() as folder, self.phases.phase("prove", self._against(chosen)):
+        try:
+            with self.phases.phase("prove", self._against(chosen)):
+                return self._compare(chosen)
+        except expecting.UNUSABLE as error:
+            if chosen.kind == "given":
+                raise
+            self.notes.append(f"items not proven: {error.what} {error.why}".strip())
+            return None
+
+    def _compare(self, chosen: Expectation) -> Comparison | None:
+        with work_folder() as folder:
             ttl = self.table.document.contract.ttl_attribute if self.table.document else None
             found = sides.table_side(self.session, self._target(), ttl)
             keys = found.table.keys

@@ -41,6 +41,20 @@ class Address:
         return Address(self.bucket, f"{self.key.rstrip('/')}/{name}" if self.key else name)
 
 
+def require_bucket(control: ControlPlane, address: Address) -> None:
+    """ResourceNotFound when there is no such bucket: better known before a backup than after it."""
+    try:
+        control.call("s3", "list_objects_v2", Bucket=address.bucket, Prefix=address.key, MaxKeys=1)
+    except AwsError as error:
+        if error.aws_code not in _ABSENT:
+            raise
+        raise ResourceNotFound(
+            f"bucket not found: {address.bucket}",
+            why=error.message,
+            fix=("the environment document names it: run pulumi up, or check --env",),
+        ) from error
+
+
 def put_text(control: ControlPlane, address: Address, text: str) -> None:
     """Write one small object."""
     control.call(

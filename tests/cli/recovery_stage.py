@@ -189,11 +189,11 @@ class Stage:
                 TableName=name, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
             )
 
-    def publish(self, *, account: str = ACCOUNT) -> None:
+    def publish(self, *, account: str = ACCOUNT, bucket: str = BUCKET) -> None:
         """Write the environment document as the Pulumi program would."""
         document = EnvironmentDocument(
             project=PROJECT, stack=STACK, account=account, region=REGION, environment_class="sandbox",
-            tables=dict(self.tables), export_bucket=BUCKET,
+            tables=dict(self.tables), export_bucket=bucket,
         )  # fmt: skip
         self.client("ssm").put_parameter(
             Name=parameter_path(PROJECT, STACK), Value=document.to_json(), Type="String", Overwrite=True,

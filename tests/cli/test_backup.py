@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -170,9 +172,15 @@ def test_ctrl_c_says_what_exists_and_the_resumed_run_makes_no_second_backup(stag
 
 
 @pytest.fixture
-def full_disk(tmp_path: Path) -> Path:
-    """A folder that takes no file: without right to write, or on a full disk for root, who may write anywhere."""
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder without a free byte; where no file system may be mounted, one that takes no file at all."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(tmp_path)]
     if os.geteuid() != 0:
         tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
-        return tmp_path
-    return Path("/proc/self/runs")  # no file can be made in /proc, by anybody
+        yield tmp_path
+    elif subprocess.run(mount, capture_output=True, check=False).returncode == 0:
+        (tmp_path / "filler").write_bytes(bytes(8192))
+        yield tmp_path
+        subprocess.run(["umount", str(tmp_path)], check=True)
+    else:
+        yield Path("/proc/self/runs")  # nobody can make a file in /proc

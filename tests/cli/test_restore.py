@@ -248,3 +248,31 @@ def test_the_end_of_the_waiting_time_is_exit_12_and_resumable(stage: Stage) -> N
     done = stage.ops(*line.split("ops ", 1)[1].split())
     assert done.code == 0, done.err
     assert "equal: 4 expected, 4 found" in done.out
+
+
+def test_an_export_that_cannot_be_had_does_not_stop_the_recovery(stage: Stage) -> None:
+    table = stage.declare(items=4)
+    stage.publish(bucket="no-such-bucket-here")
+    try:
+        done = stage.ops("restore", table, "--latest", "--as", f"{table}-r", "-o", "json")
+        backup = stage.ops("backup", table)
+    finally:
+        stage.publish()
+    document = done.document
+    assert (done.code, [one["code"] for one in document["errors"]]) == (4, ["OPS-E406"])
+    assert "S3NoSuchBucket" in document["errors"][0]["why"]
+    assert document["result"]["settings"]["failed"] == []
+    assert len(stage.items(f"{table}-r")) == 4
+    # a backup could keep nothing beside it: refused before it is made
+    assert backup.code == 10
+    assert "bucket not found: no-such-bucket-here" in backup.err
+    assert stage.dynamodb.list_backups(TableName=table)["BackupSummaries"] == []
+
+
+def test_a_mistyped_expected_side_is_refused_before_the_restore(stage: Stage) -> None:
+    table = stage.declare(items=1)
+    before = stage.tables_now()
+    for wrong in ("/no/such/file.jsonl", "s3://music-exports/nothing/manifest-summary.json"):
+        done = stage.ops("restore", table, "--latest", "--expect", wrong)
+        assert (done.code, done.out) == (10, ""), done.err
+    assert stage.tables_now() == before
