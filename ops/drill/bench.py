@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from random import Random
 
 from infra.environment import TableDocument
@@ -220,10 +218,3 @@ def open_bench(
         started=now,
         started_s=noted.monotonic(),
     )
-
-
-@contextmanager
-def scratch() -> Iterator[Path]:
-    """A folder for what is compared; removed at the end, since it holds items."""
-    with tempfile.TemporaryDirectory(prefix="ops-drill-") as folder:
-        yield Path(folder)

@@ -45,7 +45,7 @@ def render_drill(report: DrillReport, *, show_keys: bool | None = None) -> str:
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    environment.filters.update(duration=duration, count=_count, moment=rfc3339)
+    environment.filters.update(duration=duration, seconds=_seconds, count=_count, moment=rfc3339)
     template = environment.get_template("drill.html.j2")
     return template.render(**_context(report, shown))
 
@@ -111,6 +111,11 @@ def _setting_state(report: DrillReport, name: str, values: dict[str, str]) -> st
 
 def _count(value: int | float) -> str:
     return f"{value:,.0f}"
+
+
+def _seconds(value: float) -> str:
+    """One decimal, and no minus sign before a zero."""
+    return f"{round(value, 1) or 0.0:.1f}"
 
 
 def _finalize(value: Any) -> Any:

@@ -12,6 +12,8 @@ from ops.model.drill import CountSample, Mark
 LEFT, RIGHT = 1.0, 99.0
 #: The scale goes on past its last value, so that a line there does not run through the figures.
 HEADROOM = 1.09
+#: A target this many times beyond the last mark would leave no room for the bars: it is named, not drawn.
+FAR = 3.0
 ROW_HEIGHT = 40
 AXIS_HEIGHT = 44
 COUNT_HEIGHT = 210
@@ -103,9 +105,10 @@ def duration(seconds: float) -> str:
 
 
 def phase_plot(marks: Sequence[Mark], target_s: float | None) -> PhasePlot:
-    """Bars from each mark to the next, on a scale that holds the last mark and the target."""
+    """Bars from each mark to the next, on a scale that holds the last mark and, unless far beyond, the target."""
     last = max((mark.offset_s for mark in marks), default=0.0)
-    end = max(last, target_s or 0.0, 1.0) * HEADROOM
+    beyond = target_s is not None and target_s > max(last, 1.0) * FAR
+    end = max(last, 1.0, 0.0 if target_s is None or beyond else target_s) * HEADROOM
     bars = []
     for row, (earlier, later) in enumerate(pairwise(marks)):
         start, stop = _x(earlier.offset_s, 0, end), _x(later.offset_s, 0, end)
@@ -113,9 +116,9 @@ def phase_plot(marks: Sequence[Mark], target_s: float | None) -> PhasePlot:
         seconds = duration(later.offset_s - earlier.offset_s)
         bars.append(Bar(label, row * ROW_HEIGHT, start, max(stop - start, 0.4), seconds, later.name == "T2"))
     axis_y = len(bars) * ROW_HEIGHT + 6
-    target_x = None if target_s is None else _x(target_s, 0, end)
-    label = "" if target_s is None else f"target {duration(target_s)}"
-    anchor = "end" if target_x is not None and target_x > 50 else "start"
+    target_x = None if target_s is None or beyond else _x(target_s, 0, end)
+    label = "" if target_s is None else f"target {duration(target_s)}{', far beyond this edge' if beyond else ''}"
+    anchor = "start" if target_x is not None and target_x <= 50 else "end"
     return PhasePlot(tuple(bars), _ticks(0, end), target_x, label, anchor, axis_y + AXIS_HEIGHT, axis_y)
 
 

@@ -119,6 +119,7 @@ class DrillLab:
         comparer: Comparer = compare,
         environment: Environment | None = None,
         progress: Progress | None = None,
+        aws: Aws | None = None,
         **options: Any,
     ) -> DrillReport:
         """One drill in a run of its own."""
@@ -127,7 +128,7 @@ class DrillLab:
             self.last_run = run.folder
             return run_drill(
                 request,
-                aws=self.aws,
+                aws=aws or self.aws,
                 environment=environment or self.environment,
                 clock=self.clock,
                 progress=progress or SilentProgress(),

@@ -15,7 +15,7 @@ import pytest
 from ops.drill.cleanup import collect
 from ops.drill.ledger import key_token, read_ledger
 from ops.drill.verdict import error_of
-from ops.errors import BadArgument, ControlMissed, DrillFailed, Interrupted, PitrOff, RtoMissed
+from ops.errors import BadArgument, ControlMissed, DrillFailed, Interrupted, NotAllowed, PitrOff, RtoMissed
 from ops.model.drill import VERDICT_EXIT
 from ops.model.items import Item, KeySchema, key_of, key_text
 from ops.model.proof import Comparison, SideCount
@@ -331,3 +331,26 @@ def test_a_write_whose_answer_never_came_is_admitted_both_ways_and_listed(lab: D
     unknown = [one for one in read_ledger(lab.last_run / "ledger.jsonl") if one.outcome == "unknown"]
     assert len(unknown) == report.ambiguous == 1
     assert report.verdict == "pass", report.reasons
+
+
+class _DeniesDeletion:
+    """An account whose rights do not include DeleteTable."""
+
+    def before(self, service: str, operation: str, params: dict[str, Any]) -> None:
+        if operation == "DeleteTable":
+            raise NotAllowed(f"not allowed: {service}:{operation} on {params['TableName']}")
+
+    def after(self, service: str, operation: str, params: dict[str, Any], outcome: str) -> None:
+        """Nothing to note."""
+
+
+def test_a_clean_up_that_fails_fails_the_drill_and_names_what_is_left(lab: DrillLab) -> None:
+    report = lab.drill("mass-delete", aws=lab.aws.observed_by(_DeniesDeletion()))
+    assert report.verdict == "fail"
+    assert report.proof.equal
+    left = {f"table:{report.subject_table}", f"table:{report.restored_table}"}
+    assert left <= set(report.resources_after) - set(report.resources_before)
+    assert any(report.restored_table in reason for reason in report.reasons)
+    assert any(code == "OPS-W008" and f"ops drill gc {report.run}" in text for code, text in report.warnings)
+    with resume_run(lab.runs, report.run, lab.clock) as run:
+        collect(run, aws=lab.aws, environment=lab.environment, clock=lab.clock, progress=SilentProgress())

@@ -138,6 +138,12 @@ def test_a_difference_in_the_clean_up_is_shown(report: DrillReport) -> None:
     assert "After, not before" in text
 
 
+def test_a_moment_just_before_the_fault_is_not_shown_as_minus_zero(report: DrillReport) -> None:
+    page = render_drill(replace(report, counts=(replace(report.counts[0], offset_s=-0.04), *report.counts[1:])))
+    assert "-0.0 s" not in page
+    assert "0.0 s" in page
+
+
 def test_a_report_without_counts_and_differences_still_renders(report: DrillReport) -> None:
     empty = replace(report, counts=(), marks=report.marks[:1], objectives=(), planted=(), residue=(), calls=())
     assert "No counts were taken" in " ".join(_read(render_drill(empty)).text)

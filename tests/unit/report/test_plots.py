@@ -35,6 +35,13 @@ def test_a_target_longer_than_the_drill_keeps_the_scale(report: DrillReport) -> 
     assert phase_plot(report.marks, None).target_x is None
 
 
+def test_a_target_far_beyond_is_named_and_leaves_the_room_to_the_bars(report: DrillReport) -> None:
+    plot = phase_plot(report.marks, 36_000)
+    assert plot.target_x is None
+    assert plot.target_label == "target 10 h, far beyond this edge"
+    assert plot.bars == phase_plot(report.marks, None).bars
+
+
 def test_a_phase_of_no_length_is_still_seen() -> None:
     at = datetime(2026, 11, 20, tzinfo=UTC)
     (bar,) = phase_plot([Mark("T0", "fault", at, 0, ""), Mark("T1", "detected", at, 0, "")], None).bars
