@@ -6,20 +6,24 @@ altered, record by record, chosen by a seed.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
-from ops.dynamodb.attributes import canonical_number
-from ops.model.items import Item, KeySchema
+from ops.dynamodb.attributes import canonical_number, decode_binary
+from ops.model.items import AttributeValue, Item, KeySchema
 from ops.model.proof import Comparison, ControlOutcome, Difference, SideInfo
 from ops.verify.compare import Gathered, TtlRule, gather, judge
 from ops.verify.fingerprint import Record, digest, recorder
 from ops.verify.sides import LinesSide, Side, key_from_json
 
 #: One of each is planted: as the found side sees it, an item is extra, missing, or changed in one way.
-KINDS = ("removed", "added", "number", "type", "text", "attribute")
+KINDS = ("removed", "added", "number", "type", "text", "attribute", "set", "binary", "empty", "flag")
 
+#: Type tag and content of a value -> the value changed, or None.
+Alteration = Callable[[str, Any], AttributeValue | None]
 Judge = Callable[[Gathered, Gathered], Comparison]
 
 
@@ -128,23 +132,54 @@ def _other_digest(record: Record) -> Record:
 
 
 def alter(item: Item, kind: str, keys: KeySchema) -> Item | None:
-    """One detail changed in an attribute that is no key; None when the item has nothing of that kind."""
-    for name in sorted(item):
-        if name in keys.names:
-            continue
-        tag, content = next(iter(item[name].items()))
-        if kind == "number" and tag == "N":
-            return {**item, name: {"N": _next_digit(content)}}
-        if kind == "type" and tag == "N":
-            return {**item, name: {"S": content}}
-        if kind == "text" and tag == "S":
-            return {**item, name: {"S": content + " "}}
-        if kind == "attribute":
-            return {other: value for other, value in item.items() if other != name}
+    """One detail changed in an attribute that is no key, at any depth; None when the item has nothing of that kind."""
+    names = [name for name in sorted(item) if name not in keys.names]
+    if kind == "attribute":
+        return {name: value for name, value in item.items() if name != names[0]} if names else None
+    for name in names:
+        changed = _altered(item[name], _ALTERATIONS[kind])
+        if changed is not None:
+            return {**item, name: changed}
     return None
 
 
+def _altered(value: AttributeValue, change: Alteration) -> AttributeValue | None:
+    """The value with its first fitting detail changed, its own before those inside it."""
+    tag, content = next(iter(value.items()))
+    own = change(tag, content)
+    if own is not None or tag not in ("M", "L"):
+        return own
+    for place in sorted(content) if tag == "M" else range(len(content)):
+        inner = _altered(content[place], change)
+        if inner is not None:
+            copy = content.copy()
+            copy[place] = inner
+            return {tag: copy}
+    return None
+
+
+def _last_bit(content: str) -> str:
+    raw = bytearray(decode_binary(content))
+    raw[-1:] = bytes([raw[-1] ^ 1]) if raw else b"\0"
+    return base64.b64encode(raw).decode()
+
+
+#: What each kind changes in a value of its type; None where it does not fit.
+_ALTERATIONS: dict[str, Alteration] = {
+    "number": lambda tag, content: {"N": _next_digit(content)} if tag == "N" else None,
+    "type": lambda tag, content: {"S": content} if tag == "N" else None,
+    "text": lambda tag, content: {"S": content + " "} if tag == "S" else None,
+    "set": lambda tag, content: {"SS": [*content, max(content) + "a"]} if tag == "SS" else None,
+    "binary": lambda tag, content: {"B": _last_bit(content)} if tag == "B" else None,
+    "empty": lambda tag, content: {"NULL": True} if tag == "S" and content == "" else None,
+    "flag": lambda tag, content: {"BOOL": not content} if tag == "BOOL" else None,
+}
+
+
 def _next_digit(number: str) -> str:
-    """The number with its last digit moved by one: the smallest change that a rounding would hide."""
+    """The number with its last significant digit moved: the smallest change that a rounding would hide."""
     plain = canonical_number(number)
-    return f"{plain[:-1]}{(int(plain[-1]) + 1) % 10}"
+    if plain == "0":
+        return "1"
+    head = plain.rstrip("0") if "." not in plain else plain
+    return f"{head[:-1]}{int(head[-1]) % 9 + 1}{plain[len(head) :]}"

@@ -91,7 +91,7 @@ class TableSide:
         record = recorder(self.table.keys)
         if self.index is not None:
             # No read of one key exists on an index; a second scan also gives a lagging index time to follow.
-            found = self._scan().items()
+            found: Iterator[Item] = self._scan().items()
         else:
             wanted = [key for key in keys.values() if key is not None]
             found = get_items(self.plane, self.table.name, wanted, consistent=True)
