@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from random import Random
 
-from ops.recovery.settings import TableSettings, flatten, scope_name
+from ops.recovery.settings import TableSettings, scope_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,3 @@ def _protection(wanted: TableSettings) -> list[SettingPlant]:
 
 
 _SETTING_MAKERS = (_tag, _pitr_days, _policy, _protection)
-
-
-def spoiled_names(wanted: TableSettings, plant: SettingPlant) -> set[str]:
-    """Names of the settings that the plant changes: exactly one, or the control would be ambiguous."""
-    left, right = flatten(wanted), flatten(plant.spoiled)
-    return {name for name in {*left, *right} if left.get(name) != right.get(name)}
