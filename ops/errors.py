@@ -344,3 +344,16 @@ class DrillRefused(OpsError):
     code = "OPS-E707"
     title = "drill stopped by a stop condition"
     hint = "the report names the condition"
+
+
+#: Warning codes: what a finished run wants a person to know. Fixed like error codes.
+WARNINGS: dict[str, str] = {
+    "OPS-W003": "sandbox figures are not AWS figures",
+    "OPS-W005": "the recovery window is still pinned to the moment point-in-time recovery was switched on",
+    "OPS-W006": "the source table is in use: its copy is the baseline and was not held against it",
+    "OPS-W007": "the contract states no setting that the control could spoil",
+    "OPS-W008": "the clean-up of a drill failed: ops drill gc RUN tries again",
+    "OPS-W009": "resources were made by others during the drill",
+    "OPS-W012": "a table is not protected or not proven as its declaration asks",
+    "OPS-W104": "the result of a run could not be kept in its folder",
+}

@@ -32,15 +32,13 @@ def cli_page() -> str:
     parts = [MADE + "# The `ops` command line\n", f"```text\n{help_of()}\n```\n"]
     for name in commands():
         parts.append(f"## ops {name}\n\n```text\n{help_of(name)}\n```\n")
-        parts.extend(
-            f"### ops {name} {inner}\n\n```text\n{help_of(name, inner)}\n```\n" for inner in commands(name)
-        )
+        parts.extend(f"### ops {name} {inner}\n\n```text\n{help_of(name, inner)}\n```\n" for inner in commands(name))
     return "\n".join(parts)
 
 
 def errors_page() -> str:
     """Every error code and exit code."""
-    from ops.errors import error_classes, exit_code_of
+    from ops.errors import WARNINGS, error_classes, exit_code_of
 
     exits = {
         0: "done and, where asked, proven", 1: "unexpected failure, or a verifier that missed its own control",
@@ -63,6 +61,8 @@ def errors_page() -> str:
     )
     for one in sorted(error_classes(), key=lambda one: int(one.code.removeprefix("OPS-E"))):
         lines.append(f"| {one.code} | {exit_code_of(one.code) % 1000} | {one.title} | {one.hint} |".replace("`", ""))
+    lines.extend(["\n## Warnings\n", "| Code | Meaning |", "|---|---|"])
+    lines.extend(f"| {code} | {text} |" for code, text in WARNINGS.items())
     return "\n".join(lines) + "\n"
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def private_sandbox(app: App, items: int, seed: int) -> Iterator[None]:
+def private_sandbox(app: App, items: int) -> Iterator[None]:
     """Start a sandbox of its own and point this process at it; nothing of it is left afterwards."""
     from ops.sandbox.lifecycle import SandboxOptions, down, environment, up
     from ops.sandbox.state import private_folder
@@ -26,7 +26,7 @@ def private_sandbox(app: App, items: int, seed: int) -> Iterator[None]:
     before = dict(os.environ)
     settings = app.settings
     try:
-        variables = environment(up(SandboxOptions(folder, items, seed), app.voice))
+        variables = environment(up(SandboxOptions(folder, items), app.voice))
         os.environ.update(variables)
         for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
             os.environ.pop(name, None)
@@ -45,8 +45,8 @@ def private_sandbox(app: App, items: int, seed: int) -> Iterator[None]:
         down(folder)
 
 
-def fill(app: App, session: Session, logical: str, markets: tuple[str, ...]) -> dict[str, int]:
-    """Load the table from the sandbox's database and track source, and back it up; the counts of the load."""
+def fill(app: App, session: Session, logical: str, markets: tuple[str, ...]) -> None:
+    """Load the table from the sandbox's database and track source, and back it up."""
     from ops.flows.backing_up import BackupOptions, back_up
     from ops.flows.loading import LoadOptions, prepare, run_load
 
@@ -65,4 +65,3 @@ def fill(app: App, session: Session, logical: str, markets: tuple[str, ...]) -> 
     with app.run(session) as run:
         backup = back_up(session, run, table, BackupOptions())
     app.voice.note(f"backed up  {backup.name}, {backup.items:,} items fingerprinted")
-    return {"artists": report.artists, "tracks": report.distinct_keys, "rows": report.rows.read}

@@ -11,13 +11,13 @@ import typer
 
 from ops.clock import parse_duration_s
 from ops.commands._context import App, Outcome, app_of
-from ops.errors import BadArgument
+from ops.commands._options import DryRun, Yes
+from ops.errors import BadArgument, ResourceNotFound
 from ops.report.text import facts, table
 
 if TYPE_CHECKING:
     from ops.drill.run import DrillRequest
     from ops.flows.session import Session
-    from ops.model.drill import DrillReport, Objective
 
 MARKETS = ("SE", "US")
 
@@ -31,6 +31,8 @@ def register(app: typer.Typer) -> None:
     group.command("run", epilog="\b\nExamples:\n  ops drill run mass-delete\n  ops drill run table-deleted --seed 7")(
         run
     )
+    group.command("report", epilog="\b\nExample:\n  ops drill report RUN")(report)
+    group.command("gc", epilog="\b\nExample:\n  ops drill gc RUN --dry-run")(gc)
     app.add_typer(group, name="drill")
 
 
@@ -71,17 +73,62 @@ def run(
     if target not in ("sandbox", "aws"):
         raise BadArgument(f"--target {target} is not one of sandbox, aws")
     request = DrillRequest(find_scenario(scenario).slug, resource, seed, _seconds(rto), _seconds(rpo), keep)
-    with _opened(app, target, items, seed, resource) as (session, load):
+    with _opened(app, target, items, resource) as session:
         if target == "aws":
             app.confirm(f"run drill {scenario} in account {session.environment.document.account}?", yes=yes)
-        _drill(app, session, request, load)
+        _drill(app, session, request)
+
+
+def report(
+    context: typer.Context,
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="See ops list drills.", show_default=False)],
+) -> None:
+    """Say how a drill ended and where its report lies."""
+    from ops.flows.listing import read_result
+
+    app = app_of(context, "drill report")
+    folder = app.settings.runs_folder / run_id
+    document = read_result(folder)
+    if document is None or not (folder / "report.html").is_file():
+        raise ResourceNotFound(f"no finished drill {run_id} in {folder.parent}", fix=("ops list drills",))
+    result = document.get("result") or {}
+    lines = [
+        f"{str(result.get('verdict', '')).upper()}  {result.get('scenario')}  {document['started']}",
+        *facts([("report", folder / "report.html"), ("evidence", folder / "report.json")]),
+    ]
+    app.finish(Outcome(result, lines))
+
+
+def gc(
+    context: typer.Context,
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="See ops list drills.", show_default=False)],
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
+    """Remove what a drill that ended badly left behind: only names that its journal says it made."""
+    from ops.drill.cleanup import collect
+
+    app = app_of(context, "drill gc")
+    session = app.session()
+    with app.run(session, run_id) as opened:
+        if not dry_run:
+            app.confirm(f"remove the drill- tables and the pointer of run {run_id}?", yes=yes)
+        found = collect(
+            opened,
+            aws=session.aws,
+            environment=session.environment,
+            clock=session.clock,
+            progress=app.voice,
+            dry_run=dry_run,
+        )
+    verb = "would be removed" if dry_run else "removed"
+    lines = [*(f"{verb}: {name}" for name in found.removed), *(f"left: {name}: {why}" for name, why in found.left)]
+    app.finish(Outcome(found, lines or ["nothing of that drill is left"], dry_run=dry_run))
 
 
 @contextmanager
-def _opened(
-    app: App, target: str, items: int, seed: int | None, resource: str
-) -> Iterator[tuple[Session, dict[str, int]]]:
-    """The environment to drill in, and the counts of what a private sandbox was loaded with."""
+def _opened(app: App, target: str, items: int, resource: str) -> Iterator[Session]:
+    """The environment to drill in; a private sandbox is loaded and backed up first."""
     from ops.commands._private import fill, private_sandbox
 
     if target == "aws" or os.environ.get("AWS_ENDPOINT_URL"):
@@ -91,17 +138,19 @@ def _opened(
                 f"--target {target}, but environment {session.environment.document.stack} is"
                 f" of class {session.environment.document.environment_class}"
             )
-        yield session, {}
+        yield session
         return
-    with private_sandbox(app, items, seed if seed is not None else 1):
+    with private_sandbox(app, items):
         session = app.session()
-        yield session, fill(app, session, resource, MARKETS)
+        fill(app, session, resource, MARKETS)
+        yield session
 
 
-def _drill(app: App, session: Session, request: DrillRequest, load: dict[str, int]) -> None:
+def _drill(app: App, session: Session, request: DrillRequest) -> None:
     from ops.drill.evidence import files_of
     from ops.drill.run import run_drill
     from ops.drill.verdict import error_of
+    from ops.report import terminal
     from ops.report.json import drill_result
 
     with app.run(session) as run:
@@ -118,7 +167,7 @@ def _drill(app: App, session: Session, request: DrillRequest, load: dict[str, in
         files = files_of(run).as_dict()
     outcome = Outcome(
         drill_result(report, files),
-        _lines(report, files),
+        terminal.drill(report, width=app.width, color=app.options.color, files=files),
         errors=tuple(filter(None, (error_of(report),))),
         warnings=report.warnings,
         run=report.run,
@@ -128,36 +177,3 @@ def _drill(app: App, session: Session, request: DrillRequest, load: dict[str, in
 
 def _seconds(text: str | None) -> float | None:
     return parse_duration_s(text) if text else None
-
-
-def _lines(report: DrillReport, files: dict[str, str]) -> list[str]:
-    marks = [f"{one.name}  {one.offset_s:>8.1f} s  {one.meaning}" for one in report.marks]
-    proof = report.proof
-    ok = sum(one.held for one in report.conditions)
-    return [
-        *marks,
-        *(f"  NOT MET  {one.name}: {one.detail}" for one in report.conditions if not one.held),
-        *facts(
-            [
-                (
-                    "items",
-                    f"{proof.found.items:,} found = {proof.expected.items:,} expected, {proof.differing:,} differ",
-                ),
-                (
-                    "settings",
-                    f"{report.settings.checked - len(report.settings.differing)} of {report.settings.checked}",
-                ),
-                ("control", f"{len(report.control.planted)} planted, {len(report.control.found)} found"),
-                ("conditions", f"{ok} of {len(report.conditions)} held"),
-                *((f"target {one.name}", _objective(one)) for one in report.objectives),
-                ("report", files.get("report")),
-                ("evidence", files.get("json")),
-            ]
-        ),
-        f"{report.verdict.upper()}  {report.scenario}  RTO {report.rto_service_s:.0f} s"
-        f"  RPO {report.rpo_items} items lost, {report.rpo_time_s:.0f} s  level {report.level}  {report.backend}",
-    ]
-
-
-def _objective(one: Objective) -> str:
-    return f"{one.measured:,.0f} of {one.target:,.0f}  {'met' if one.met else 'MISSED'}"

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.whole_sandbox import WholeSandbox
+
 
 def ops(runs: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -53,7 +55,65 @@ def test_the_list_of_scenarios_needs_no_environment(tmp_path: Path) -> None:
     assert "table-deleted" in done.stdout
 
 
-def test_a_drill_on_aws_refuses_a_sandbox_environment(whole: object, tmp_path: Path) -> None:
-    done = whole.ops("drill", "run", "mass-delete", "--target", "aws")  # type: ignore[attr-defined]
+def drill_tables(whole: WholeSandbox) -> list[str]:
+    entries = json.loads(whole.ops("list", "tables", "--json").stdout)["result"]["entries"]
+    return [one["table"] for one in entries if one["table"].startswith("drill-")]
+
+
+@pytest.fixture(scope="module")
+def loaded(whole: WholeSandbox) -> WholeSandbox:
+    done = whole.ops("load", "spotify", "--to", "top_tracks", "--market", "SE")
+    assert done.returncode == 0, done.stderr
+    return whole
+
+
+def test_what_a_kept_drill_left_is_listed_then_removed_by_gc_and_its_report_is_found(loaded: WholeSandbox) -> None:
+    done = loaded.ops("drill", "run", "mass-delete", "--keep", "--seed", "3", "--json")
+    assert done.returncode == 0, done.stderr
+    run = json.loads(done.stdout)["run"]
+    kept = drill_tables(loaded)
+    assert len(kept) == 2
+    listed = loaded.ops("drill", "gc", run, "--dry-run")
+    assert all(f"would be removed: {name}" in listed.stdout for name in kept)
+    assert drill_tables(loaded) == kept
+    assert loaded.ops("drill", "gc", run).returncode == 7
+    assert loaded.ops("drill", "gc", run, "--yes").returncode == 0
+    assert drill_tables(loaded) == []
+    shown = loaded.ops("drill", "report", run)
+    assert shown.stdout.startswith("PASS  mass-delete")
+    assert Path(shown.stdout.split("report ", 1)[1].split()[0]).is_file()
+
+
+def test_a_drill_that_was_killed_can_be_cleaned_up_by_its_journal(loaded: WholeSandbox) -> None:
+    process = loaded.begin("drill", "run", "mass-delete", "--seed", "4")
+    assert process.stderr is not None
+    run = ""
+    for line in process.stderr:
+        if line.startswith("drill "):
+            run = line.split()[-1]
+        if line.startswith("  traffic"):
+            break
+    process.kill()
+    process.communicate()
+    assert drill_tables(loaded)
+    assert loaded.ops("drill", "gc", run, "--yes").returncode == 0
+    assert drill_tables(loaded) == []
+
+
+def test_ctrl_c_in_a_drill_cleans_up_and_says_so(loaded: WholeSandbox) -> None:
+    process = loaded.begin("drill", "run", "mass-delete", "--seed", "5")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("  traffic"):
+            break
+    process.send_signal(2)
+    _, rest = process.communicate(timeout=60)
+    assert process.returncode == 130, rest
+    assert "they were removed" in rest
+    assert drill_tables(loaded) == []
+
+
+def test_a_drill_on_aws_refuses_a_sandbox_environment(whole: WholeSandbox) -> None:
+    done = whole.ops("drill", "run", "mass-delete", "--target", "aws")
     assert done.returncode == 2
     assert "class sandbox" in done.stderr

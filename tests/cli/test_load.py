@@ -13,22 +13,24 @@ from typing import Any
 
 import pytest
 
+from tests.whole_sandbox import WholeSandbox
+
 LOAD = ("load", "spotify", "--to", "top_tracks", "--market", "SE", "--market", "US")
 
 
 @pytest.fixture(autouse=True)
-def good_days(whole: Any) -> Iterator[None]:
+def good_days(whole: WholeSandbox) -> Iterator[None]:
     yield
     whole.clear_source()
 
 
-def scan_count(whole: Any, *words: str) -> int:
+def scan_count(whole: WholeSandbox, *words: str) -> int:
     done = whole.ops("scan", "top_tracks", "--all", "--fields", "artist_id,id", "--json", *words)
     assert done.returncode == 0, done.stderr
     return int(json.loads(done.stdout)["result"]["count"])
 
 
-def test_every_artist_and_row_is_accounted_for_and_a_second_load_writes_nothing(whole: Any) -> None:
+def test_every_artist_and_row_is_accounted_for_and_a_second_load_writes_nothing(whole: WholeSandbox) -> None:
     first = json.loads(whole.ops(*LOAD, "--json").stdout)
     result = first["result"]
     assert first["exit"] == 0
@@ -55,7 +57,7 @@ def test_every_artist_and_row_is_accounted_for_and_a_second_load_writes_nothing(
     ],
 )
 def test_a_source_that_refuses_ends_with_its_reason_and_the_way_out(
-    whole: Any, fault: str, parameters: dict[str, object], code: int, told: str
+    whole: WholeSandbox, fault: str, parameters: dict[str, object], code: int, told: str
 ) -> None:
     whole.source_fault(fault, path="top-tracks", **parameters)
     began = time.monotonic()
@@ -67,7 +69,7 @@ def test_a_source_that_refuses_ends_with_its_reason_and_the_way_out(
     assert time.monotonic() - began < 30
 
 
-def test_an_unknown_artist_is_quarantined_and_the_others_are_loaded(whole: Any) -> None:
+def test_an_unknown_artist_is_quarantined_and_the_others_are_loaded(whole: WholeSandbox) -> None:
     whole.source_fault("not-found", path="top-tracks", count=1)
     done = whole.ops(*LOAD, "--json")
     document = json.loads(done.stdout)
@@ -79,7 +81,7 @@ def test_an_unknown_artist_is_quarantined_and_the_others_are_loaded(whole: Any) 
 
 
 @contextmanager
-def other_secret(whole: Any, part: str, **members: str) -> Iterator[str]:
+def other_secret(whole: WholeSandbox, part: str, **members: str) -> Iterator[str]:
     """Put another value into the secret of the database or the source; the right one is put back."""
     import boto3
 
@@ -97,7 +99,7 @@ def other_secret(whole: Any, part: str, **members: str) -> Iterator[str]:
         client("secretsmanager").put_secret_value(SecretId=arn, SecretString=right)
 
 
-def test_a_wrong_client_secret_is_refused_and_never_shown(whole: Any) -> None:
+def test_a_wrong_client_secret_is_refused_and_never_shown(whole: WholeSandbox) -> None:
     with other_secret(whole, "source", client_secret="a-wrong-and-secret-value"):
         done = whole.ops(*LOAD)
     assert done.returncode == 8, done.stderr
@@ -105,7 +107,7 @@ def test_a_wrong_client_secret_is_refused_and_never_shown(whole: Any) -> None:
     assert "a-wrong-and-secret-value" not in done.stdout + done.stderr
 
 
-def test_a_wrong_database_password_is_refused_and_never_shown(whole: Any) -> None:
+def test_a_wrong_database_password_is_refused_and_never_shown(whole: WholeSandbox) -> None:
     with other_secret(whole, "database", password="a-wrong-and-secret-value"):
         done = whole.ops(*LOAD)
     assert done.returncode == 8, done.stderr
@@ -114,7 +116,7 @@ def test_a_wrong_database_password_is_refused_and_never_shown(whole: Any) -> Non
     assert "a-wrong-and-secret-value" not in done.stdout + done.stderr
 
 
-def test_a_database_that_is_down_is_named_and_nothing_is_written(whole: Any) -> None:
+def test_a_database_that_is_down_is_named_and_nothing_is_written(whole: WholeSandbox) -> None:
     pid = next(one["pid"] for one in whole.status["parts"] if one["name"] == "postgres")
     os.kill(pid, signal.SIGINT)  # PostgreSQL's fast shutdown
     time.sleep(1.0)
@@ -130,10 +132,11 @@ def test_a_database_that_is_down_is_named_and_nothing_is_written(whole: Any) -> 
     assert whole.ops(*LOAD).returncode == 0
 
 
-def test_ctrl_c_keeps_what_was_written_and_resume_finishes(whole: Any) -> None:
+def test_ctrl_c_keeps_what_was_written_and_resume_finishes(whole: WholeSandbox) -> None:
     whole.source_fault("slow", path="top-tracks", seconds=0.2)
     process = whole.begin("load", "spotify", "--to", "top_tracks", "--market", "SE", "--market", "DE", "--market", "US")
     said = ""
+    assert process.stderr is not None
     for line in process.stderr:
         said += line
         if line.startswith("  load"):
@@ -155,7 +158,7 @@ def test_ctrl_c_keeps_what_was_written_and_resume_finishes(whole: Any) -> None:
     assert json.loads(done.stdout)["result"]["finished"]
 
 
-def test_secrets_reach_no_output_and_no_run_folder(whole: Any) -> None:
+def test_secrets_reach_no_output_and_no_run_folder(whole: WholeSandbox) -> None:
     state = json.loads((whole.folder / "state.json").read_text())
     secrets = [state["client_secret"], state["postgres"]["password"]]
     assert all(len(one) > 12 for one in secrets)
@@ -165,7 +168,7 @@ def test_secrets_reach_no_output_and_no_run_folder(whole: Any) -> None:
     assert not [one for one in secrets if any(one in text for text in texts)]
 
 
-def test_a_load_without_a_market_or_with_an_unknown_one_is_a_usage_error(whole: Any) -> None:
+def test_a_load_without_a_market_or_with_an_unknown_one_is_a_usage_error(whole: WholeSandbox) -> None:
     assert whole.ops("load", "spotify", "--to", "top_tracks").returncode == 2
     done = whole.ops("load", "spotify", "--to", "top_tracks", "--market", "XX")
     assert done.returncode == 2

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from loader.items import Item
+from tests.whole_sandbox import WholeSandbox
 
 
 @pytest.fixture(scope="module")
-def loaded(whole: Any) -> Any:
+def loaded(whole: WholeSandbox) -> Any:
     done = whole.ops("load", "spotify", "--to", "top_tracks", "--market", "SE", "--market", "US")
     assert done.returncode == 0, done.stderr
     return whole
@@ -24,7 +25,7 @@ def items(done: Any) -> list[Item]:
     return list(json.loads(done.stdout)["result"]["items"])
 
 
-def test_scan_filters_over_all_pages(loaded: Any) -> None:
+def test_scan_filters_over_all_pages(loaded: WholeSandbox) -> None:
     everything = items(loaded.ops("scan", "top_tracks", "--all", "--json"))
     popular = items(loaded.ops("scan", "top_tracks", "--all", "--where", "popularity > 70", "--json"))
     wanted = {item["id"]["S"] for item in everything if int(item.get("popularity", {"N": "0"})["N"]) > 70}
@@ -32,14 +33,14 @@ def test_scan_filters_over_all_pages(loaded: Any) -> None:
     assert {item["id"]["S"] for item in popular} == wanted
 
 
-def test_the_index_answers_what_the_table_holds_of_a_genre(loaded: Any) -> None:
+def test_the_index_answers_what_the_table_holds_of_a_genre(loaded: WholeSandbox) -> None:
     everything = items(loaded.ops("scan", "top_tracks", "--all", "--json"))
     genre = everything[0]["genre"]["S"]
     of_genre = items(loaded.ops("query", "top_tracks", genre, "--index", "genre_index", "--all", "--json"))
     assert {one["id"]["S"] for one in of_genre} == {one["id"]["S"] for one in everything if one["genre"]["S"] == genre}
 
 
-def test_get_prints_one_item_and_a_missing_one_is_exit_10(loaded: Any) -> None:
+def test_get_prints_one_item_and_a_missing_one_is_exit_10(loaded: WholeSandbox) -> None:
     one = items(loaded.ops("scan", "top_tracks", "--limit", "1", "--json"))[0]
     artist, track = one["artist_id"]["S"], one["id"]["S"]
     assert items(loaded.ops("get", "top_tracks", artist, track, "--json")) == [one]
@@ -50,7 +51,7 @@ def test_get_prints_one_item_and_a_missing_one_is_exit_10(loaded: Any) -> None:
     assert loaded.ops("get", "top_tracks", artist).returncode == 2
 
 
-def test_query_keeps_the_order_of_the_sort_key(loaded: Any) -> None:
+def test_query_keeps_the_order_of_the_sort_key(loaded: WholeSandbox) -> None:
     artist = items(loaded.ops("scan", "top_tracks", "--limit", "1", "--json"))[0]["artist_id"]["S"]
     up = [one["id"]["S"] for one in items(loaded.ops("query", "top_tracks", artist, "--json"))]
     down = [one["id"]["S"] for one in items(loaded.ops("query", "top_tracks", artist, "--desc", "--json"))]
@@ -60,7 +61,7 @@ def test_query_keeps_the_order_of_the_sort_key(loaded: Any) -> None:
     assert [one["id"]["S"] for one in after] == up[1:]
 
 
-def test_csv_is_read_back_by_a_csv_reader_and_jsonl_line_by_line(loaded: Any) -> None:
+def test_csv_is_read_back_by_a_csv_reader_and_jsonl_line_by_line(loaded: WholeSandbox) -> None:
     wanted = items(loaded.ops("scan", "top_tracks", "--all", "--json"))
     done = loaded.ops("scan", "top_tracks", "--all", "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
@@ -82,7 +83,7 @@ def test_csv_is_read_back_by_a_csv_reader_and_jsonl_line_by_line(loaded: Any) ->
         (["status", "--env", "nowhere"], "sandbox"),
     ],
 )
-def test_bad_input_names_what_is_right(loaded: Any, words: list[str], told: str) -> None:
+def test_bad_input_names_what_is_right(loaded: WholeSandbox, words: list[str], told: str) -> None:
     done = loaded.ops(*words)
     assert done.returncode in (2, 10), done.stderr
     assert told in done.stderr
@@ -90,7 +91,7 @@ def test_bad_input_names_what_is_right(loaded: Any, words: list[str], told: str)
     assert "Traceback" not in done.stderr
 
 
-def test_status_says_what_protects_the_table(loaded: Any) -> None:
+def test_status_says_what_protects_the_table(loaded: WholeSandbox) -> None:
     document = json.loads(loaded.ops("status", "--json").stdout)
     (one,) = document["result"]["tables"]
     assert one["status"] == "ACTIVE"
@@ -100,13 +101,13 @@ def test_status_says_what_protects_the_table(loaded: Any) -> None:
 
 
 @pytest.mark.parametrize("what", ["backups", "exports", "imports", "tables", "runs", "drills"])
-def test_everything_can_be_listed(loaded: Any, what: str) -> None:
+def test_everything_can_be_listed(loaded: WholeSandbox, what: str) -> None:
     done = loaded.ops("list", what, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["result"]["kind"] == what
 
 
-def test_another_account_is_refused_before_anything_is_read(loaded: Any) -> None:
+def test_another_account_is_refused_before_anything_is_read(loaded: WholeSandbox) -> None:
     import boto3
 
     ssm = boto3.client("ssm", endpoint_url=loaded.status["endpoint"], region_name="us-east-1")

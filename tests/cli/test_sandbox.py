@@ -10,11 +10,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ops.sandbox.state import private_folder
+from tests.whole_sandbox import WholeSandbox
 
 
 def ops(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -27,14 +27,14 @@ def ops(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_up_twice_does_nothing_twice(whole: Any) -> None:
+def test_up_twice_does_nothing_twice(whole: WholeSandbox) -> None:
     before = [one["pid"] for one in whole.status["parts"]]
     again = json.loads(whole.ops("sandbox", "up", "--items", "300", "--json").stdout)["result"]
     assert again["action"] == "unchanged"
     assert [one["pid"] for one in again["parts"]] == before
 
 
-def test_status_names_every_part_and_export_gives_lines_for_a_shell(whole: Any) -> None:
+def test_status_names_every_part_and_export_gives_lines_for_a_shell(whole: WholeSandbox) -> None:
     found = json.loads(whole.ops("sandbox", "status", "--json").stdout)["result"]
     assert {one["name"]: one["ok"] for one in found["parts"]} == {"postgres": True, "spotify": True, "aws": True}
     lines = whole.ops("sandbox", "status", "--export").stdout.splitlines()
@@ -43,13 +43,13 @@ def test_status_names_every_part_and_export_gives_lines_for_a_shell(whole: Any) 
     assert {"AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "OPS_ENV"} <= names
 
 
-def test_the_clock_steps_forwards_without_waiting(whole: Any) -> None:
+def test_the_clock_steps_forwards_without_waiting(whole: WholeSandbox) -> None:
     before = json.loads(whole.ops("sandbox", "clock", "--json").stdout)["result"]["offset_s"]
     after = json.loads(whole.ops("sandbox", "clock", "--advance", "2h", "--json").stdout)["result"]["offset_s"]
     assert after - before == pytest.approx(7200, abs=1)
 
 
-def test_a_fault_is_set_seen_and_cleared(whole: Any) -> None:
+def test_a_fault_is_set_seen_and_cleared(whole: WholeSandbox) -> None:
     assert whole.ops("sandbox", "fault", "set", "throttle", "--share", "0.5", "--seed", "7").returncode == 0
     found = json.loads(whole.ops("sandbox", "fault", "list", "--json").stdout)["result"]["faults"]
     assert [one["name"] for one in found] == ["throttle"]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from ops.aws import AwsError, refuse
 from ops.commands._context import exit_code_of
 from ops.errors import (
+    WARNINGS,
     CredentialsUnusable,
     ItemsDiffer,
     NotAllowed,
@@ -58,3 +61,19 @@ def test_several_reasons_give_the_exit_code_that_matters_most() -> None:
     assert exit_code_of([]) == 0
     assert exit_code_of([ItemsDiffer("x")]) == 4
     assert exit_code_of([ItemsDiffer("x"), WrongAccount("x"), Throttled("x")]) == 7
+
+
+def test_each_warning_code_in_the_source_is_in_the_table_and_the_other_way_round() -> None:
+    root = Path(__file__).resolve().parents[2]
+    texts = [path.read_text(encoding="utf-8") for path in (root / "ops").rglob("*.py") if path.name != "errors.py"]
+    used = {code for text in texts for code in re.findall(r"OPS-W\d{3}", text)}
+    assert used == set(WARNINGS)
+
+
+def test_each_error_class_is_raised_somewhere() -> None:
+    root = Path(__file__).resolve().parents[2]
+    texts = "\n".join(
+        path.read_text(encoding="utf-8") for path in (root / "ops").rglob("*.py") if path.name != "errors.py"
+    )
+    unused = [one.__name__ for one in error_classes() if not re.search(rf"\b{one.__name__}\b", texts)]
+    assert unused == []
