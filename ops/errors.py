@@ -340,12 +340,6 @@ class Interrupted(OpsError):
         return 128 + self.signal_number
 
 
-class DrillRefused(OpsError):
-    code = "OPS-E707"
-    title = "drill stopped by a stop condition"
-    hint = "the report names the condition"
-
-
 #: Warning codes: what a finished run wants a person to know. Fixed like error codes.
 WARNINGS: dict[str, str] = {
     "OPS-W003": "sandbox figures are not AWS figures",

@@ -77,7 +77,7 @@ def query_items(opened: Opened, partition: str, options: ReadOptions) -> Iterato
         keys=keys,
         partition=_value(partition, keys.partition, keys.partition_type),
         index=options.index,
-        sort=parse_sort(options.sort, keys.sort or "") if options.sort else None,
+        sort=parse_sort(options.sort, keys.sort or "", keys.sort_type) if options.sort else None,
         where=parse_where(options.where) if options.where else None,
         fields=options.fields,
         descending=options.descending,
