@@ -67,7 +67,7 @@ def import_s3(
         return
     with app.run(session, resume) as run:
         result = importing.import_source(session, run, options)
-        following = (f"ops settings diff ddb:{target} --against {schema_from or 'RES'}",)
+        following = (f"ops settings diff ddb:{target} --against {importing.schema_used(run)}",)
         errors = importing.problems(result)
         app.finish(Outcome(_shape(result), _lines(result, limit), errors=errors, next=following, run=run.id))
 

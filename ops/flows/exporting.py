@@ -60,6 +60,10 @@ def plan_export(session: Session, table: TableTarget, options: ExportOptions, ru
         raise BadArgument("--until needs --since")
     window = pitr.restorable_window(session.aws, table.physical, table.region)
     at = options.at or options.until or window.latest
+    if pitr.pinned(window):
+        session.progress.warn(
+            "OPS-W005", f"window of {table.physical} still pinned: the data will be as of {rfc3339(window.latest)}"
+        )
     for moment in filter(None, (options.since, at)):
         pitr.check_inside(window, moment, table.physical)
     kind: Kind = "INCREMENTAL_EXPORT" if options.incremental else "FULL_EXPORT"

@@ -22,7 +22,7 @@ from ops.errors import (
 )
 from ops.flows import sides
 from ops.flows.backing_up import work_folder
-from ops.flows.common import options_of, resumable
+from ops.flows.common import check_table_name, options_of, resumable
 from ops.flows.s3 import Address, list_objects, read_bytes
 from ops.flows.session import Session
 from ops.model.items import Item
@@ -96,6 +96,7 @@ def _import(session: Session, run: Run, options: ImportOptions) -> ImportResult:
     found = judge(session, source, document, options.delimiter)
     run.save("problems.txt", "".join(f"{one.source} line {one.line}: {one.reason}\n" for one in found.problems))
     refuse_bad_lines(source, found)
+    run.write("schema", logical=document.logical)
     with session.progress.phase("import", f"{found.accepted:,} items into {options.target}"):
         counts = _ask(session, run, source, document, options)
     target = TableTarget(options.target, None, session.aws.region, None)
@@ -123,6 +124,7 @@ def _import(session: Session, run: Run, options: ImportOptions) -> ImportResult:
 
 
 def _checked(session: Session, options: ImportOptions, run: Run | None = None) -> tuple[Source, TableDocument]:
+    check_table_name(options.target)
     source = open_source(session, options)
     document = schema_of(session, options.schema_from, source)
     mine = run is not None and run.find("intent", operation="ImportTable", target=options.target) is not None
@@ -281,6 +283,12 @@ def schema_of(session: Session, schema_from: str | None, source: Source) -> Tabl
         "which declared table the new one should be like is not clear",
         fix=tuple(f"give --schema-from {name}" for name in sorted(declared)),
     )
+
+
+def schema_used(run: Run) -> str:
+    """The declared table whose keys and indexes the new table got."""
+    line = run.find("schema")
+    return "" if line is None else str(line.data["logical"])
 
 
 def problems(result: ImportResult) -> tuple[OpsError, ...]:

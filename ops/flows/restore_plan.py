@@ -10,7 +10,7 @@ from ops.clock import rfc3339
 from ops.environment import TableTarget
 from ops.errors import BackupGone, BadArgument, TableNotFound, TargetExists
 from ops.flows import expecting
-from ops.flows.common import owns
+from ops.flows.common import check_table_name, owns
 from ops.flows.expecting import Expectation
 from ops.flows.session import Session
 from ops.model.recovery import BackupEntry
@@ -82,6 +82,8 @@ def plan_restore(session: Session, table: TableTarget, options: RestoreOptions) 
 
     TableNotFound, PitrOff, OutsideWindow with both bounds, BackupGone, TargetExists.
     """
+    if options.target is not None:
+        check_table_name(options.target)
     moment, backup = _source(session, table, options)
     target = options.target or target_name(table.label, moment)
     if tables.exists(session.aws, target):

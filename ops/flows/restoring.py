@@ -67,7 +67,7 @@ class _Restore:
         if proof is None or proof.equal:
             outcome = self._reapply(wanted, "after_proof", outcome)
         else:
-            self.notes.append("stream, TTL and replicas were not set: the items are not those expected")
+            self.notes.append("stream, TTL and replicas were not set: the items are not proven")
         outcome = self._read_back(wanted, outcome, proven=proof is None or proof.equal)
         self._cut_over(proof)
         described = tables.describe(session.aws, plan.target)
