@@ -18,7 +18,7 @@ from ops.commands import register
 from ops.commands._context import App, GlobalOptions, Invocation, Outcome, emit_document
 from ops.commands._voice import Voice
 from ops.config import load_settings
-from ops.errors import BadArgument, Interrupted, OpsError
+from ops.errors import BadArgument, Interrupted, OpsError, SignalReceived
 
 EPILOG = """\b
 Examples:
@@ -128,6 +128,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(args=words, prog_name="ops", obj=invocation)
     except OpsError as error:
         _end(invocation, error, cause=error)
+    except SignalReceived as received:
+        _end(invocation, Interrupted("interrupted", signal_number=received.signal_number))
     except SystemExit as end:
         if end.code == 2 and invocation.wants_document:
             _end(invocation, BadArgument("the command line was not understood (see stderr)"), spoken=True)
@@ -139,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _interrupt(number: int, _frame: FrameType | None) -> None:
     # A second signal ends the process at once: the journal is on disk before each step.
     signal.signal(number, signal.SIG_DFL)
-    raise Interrupted("interrupted", signal_number=number)
+    raise SignalReceived(number)
 
 
 def _unexpected(error: Exception) -> OpsError:

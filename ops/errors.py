@@ -321,6 +321,14 @@ class StillRunning(OpsError):
     hint = "run the same command again with --resume RUN"
 
 
+class SignalReceived(BaseException):
+    """What a signal handler raises: no library on the way may take it for a failure that it can retry."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"signal {signal_number}")
+        self.signal_number = signal_number
+
+
 class Interrupted(OpsError):
     """Ctrl-C or SIGTERM: the process exits 130 or 143, not by the code."""
 

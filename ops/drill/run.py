@@ -26,7 +26,7 @@ from ops.drill.sides import Comparer
 from ops.drill.stage import make_subject, write_traffic
 from ops.dynamodb.client import data_plane
 from ops.environment import Environment
-from ops.errors import OpsError
+from ops.errors import Interrupted, OpsError, SignalReceived
 from ops.model.drill import DrillReport
 from ops.progress import Progress
 from ops.recovery.settings import read_settings
@@ -73,6 +73,10 @@ def run_drill(
     before = list_resources(bench.aws, bench.parameters)
     try:
         outcome = _perform(bench, tools)
+    except SignalReceived as received:
+        error = Interrupted(f"the drill {scenario.slug} was interrupted", signal_number=received.signal_number)
+        _clean_after(bench, error)
+        raise error from received
     except BaseException as error:
         _clean_after(bench, error)
         raise
