@@ -59,8 +59,20 @@ GROUPS = (
     Group("fingerprint", "Fingerprint from export lines", "items_per_cpu_s", "items per CPU s (one core)", 0),
     Group("compare", "Compare of two exports of small items", "wall_s", "wall s", 2),
     Group("start", "Start", "cpu_s", "CPU s of the whole process", 3),
-    Group("sandbox-write", "The sandbox: batched writes of small items", "items_per_s", "items/s", 0),
-    Group("sandbox-scan", "The sandbox: scan of small items", "items_per_s", "items/s", 0),
+    Group(
+        "sandbox-write",
+        "The sandbox: batched writes of small items (one client, its own time included)",
+        "items_per_s",
+        "items/s",
+        0,
+    ),
+    Group(
+        "sandbox-scan",
+        "The sandbox: scan of small items (one client, its own time included)",
+        "items_per_s",
+        "items/s",
+        0,
+    ),
     Group("server", "The server of the bench itself", "items_per_server_cpu_s", "items per CPU s of the server", 0),
 )
 
@@ -125,7 +137,7 @@ def _scans() -> tuple[Case, ...]:
 def _proofs() -> tuple[Case, ...]:
     return (
         Case("fingerprint.track", "**ours**, tracks", "ours:fingerprint", "track", 20_000, goal=45_000),
-        Case("fingerprint.small", "**ours**, small items", "ours:fingerprint", "small", 50_000, goal=45_000),
+        Case("fingerprint.small", "**ours**, small items", "ours:fingerprint", "small", 50_000),
         Case("compare.20000", "**ours**, 2 x 20,000", "ours:compare", "small", 20_000),
         Case("compare.200000", "**ours**, 2 x 200,000", "ours:compare", "small", 200_000),
         Case(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
+import hashlib
 import json
 import os
 import shutil
@@ -77,12 +78,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     servers.build()
     make_peers({case.interpreter for case in chosen})
     outcomes = [Outcome(case) for case in chosen]
+    commit, measured = _commit(), sources(ROOT)
     with Stage() as stage:
         for number in range(options.runs):
             one_round(stage, outcomes, number, options.runs)
     head = {
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "commit": _commit(),
+        "commit": commit,
         "runs": options.runs,
         "machine": machine.describe(),
         "peers": machine.peers(),
@@ -91,6 +93,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     lost = worse(ratios(outcomes), committed_ratios(RESULTS))
     page = markdown(outcomes, head, lost)
     print(page)
+    if sources(ROOT) != measured:
+        print(
+            "the sources changed during the runs: nothing written, these figures are of no one state", file=sys.stderr
+        )
+        return 3
     # A part of the cases would replace the whole table.
     if not (options.no_write or options.patterns):
         RESULTS.write_text(json.dumps(document(outcomes, head), indent=1) + "\n", encoding="utf-8")
@@ -127,8 +134,9 @@ def one_round(stage: Stage, outcomes: Sequence[Outcome], number: int, runs: int)
 
 
 def server_share(outcomes: Sequence[Outcome]) -> float:
-    """The largest share of a run's wall time that the C server was busy."""
-    shares = [sample.server_cpu_s / sample.wall_s for one in outcomes for sample in one.samples if sample.wall_s]
+    """The largest share of a run's wall time that the C server was busy; limits ask it for nothing else."""
+    clients = [one for one in outcomes if not one.case.work.startswith("limits:")]
+    shares = [sample.server_cpu_s / sample.wall_s for one in clients for sample in one.samples if sample.wall_s]
     return max(shares, default=0.0)
 
 
@@ -270,6 +278,14 @@ def _environment(server: Server | None) -> dict[str, str]:
     return found
 
 
+def sources(root: Path) -> str:
+    """A digest of what is measured: the library and the bench itself."""
+    digest = hashlib.sha256()
+    for path in sorted([*(root / "ops").rglob("*.py"), *(root / "bench").glob("*.py"), root / "bench" / "server.c"]):
+        digest.update(f"{path.relative_to(root)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
 def _commit() -> str:
     """The commit that was measured, and whether its sources were changed since."""
 
@@ -277,5 +293,5 @@ def _commit() -> str:
         asked = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True)
         return asked.stdout.strip() if asked.returncode == 0 else ""
 
-    changed = git("status", "--porcelain", "--", "ops", "bench")
+    changed = git("status", "--porcelain", "--", "ops", "bench/*.py", "bench/server.c")
     return (git("rev-parse", "--short", "HEAD") or "unknown") + (" with changes" if changed else "")

@@ -10,6 +10,7 @@ import pytest
 from bench.cases import GROUPS, RATES, all_cases
 from bench.report import markdown
 from bench.results import Outcome, Sample, committed_ratios, document, growth, missed, ratios, reached, worse
+from bench.run import sources
 
 HEAD = {
     "date": "2026-11-21",
@@ -89,6 +90,24 @@ def test_the_page_says_what_was_not_run_and_why() -> None:
     page = markdown([outcome("write-track.batch_writer", 100.0), failed], HEAD, ["x: worse"])
     assert "not run: built without OpenSSL's headers" in page
     assert "* x: worse" in page
+
+
+@pytest.mark.parametrize(("share", "warned"), [(0.5, False), (0.51, True)])
+def test_a_server_too_busy_to_trust_is_said(share: float, warned: bool) -> None:
+    page = markdown([outcome("write-track.ours", 2.0)], {**HEAD, "server_share": share}, [])
+    assert ("may be what was measured" in page) is warned
+
+
+def test_a_change_of_the_measured_sources_is_noticed(tmp_path: Path) -> None:
+    for name in ("ops/a.py", "bench/b.py", "bench/server.c"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("1")
+    before = sources(tmp_path)
+    assert sources(tmp_path) == before
+    (tmp_path / "bench" / "RESULTS.md").write_text("a result is no source")
+    assert sources(tmp_path) == before
+    (tmp_path / "ops" / "a.py").write_text("2")
+    assert sources(tmp_path) != before
 
 
 def test_every_case_has_a_table_and_every_peer_is_a_case_of_the_same_table() -> None:
