@@ -229,7 +229,8 @@ _CLAIMS: tuple[tuple[str, str, str], ...] = (
         a_new_policy_name_replaces_the_policy_of_the_dimension
         raising_the_minimum_lifts_the_capacity_at_once
         targets_and_policies_outlive_a_deleted_table
-        deregistering_a_target_takes_its_policies_along"""),
+        deregistering_a_target_takes_its_policies_along
+        an_updated_policy_keeps_one_set_of_alarms"""),
     ("DAX", GUIDE + "DAX.cluster-management.html", """
         dax_subnet_groups_live_and_die
         dax_parameter_groups_start_at_300000_ms_and_take_known_names_only

@@ -20,6 +20,7 @@ MOTO_SERIES = "5.2."
 PATCHED: tuple[tuple[str, str, str], ...] = (
     ("moto.applicationautoscaling.models", "ApplicationAutoscalingBackend",
      "deregister_scalable_target describe_scalable_targets put_scaling_policy register_scalable_target"),
+    ("moto.applicationautoscaling.models", "FakeApplicationAutoscalingPolicy", "delete_alarms formulate_key"),
     ("moto.backup.responses", "BackupResponse", "delete_backup_plan"),
     ("moto.core.utils", "", "utcnow"),
     ("moto.dax.models", "DaxCluster", "to_json"),

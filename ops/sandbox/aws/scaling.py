@@ -11,6 +11,7 @@ from typing import Any
 from moto.applicationautoscaling.exceptions import AWSValidationException
 from moto.applicationautoscaling.models import (
     ApplicationAutoscalingBackend,
+    FakeApplicationAutoscalingPolicy,
     applicationautoscaling_backends,
 )
 from moto.core.exceptions import JsonRESTError
@@ -111,6 +112,11 @@ def install(world: World) -> None:
         if service_namespace == NAMESPACE:
             _check_before_policy(self, resource_id, scalable_dimension, policy_body)
             _replace_other_policy(self, policy_name, resource_id, scalable_dimension)
+        key = FakeApplicationAutoscalingPolicy.formulate_key(
+            service_namespace, resource_id, scalable_dimension, policy_name
+        )
+        if key in self.policies:  # moto makes the alarms of an updated policy a second time and keeps the first
+            self.policies[key].delete_alarms(self.account_id, self.region_name)
         return put_policy(
             self, policy_name, service_namespace, resource_id, scalable_dimension, policy_body, policy_type
         )

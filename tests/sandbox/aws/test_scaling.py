@@ -89,3 +89,19 @@ def test_deregistering_a_target_takes_its_policies_along(lab: Any, table: str) -
     scaling.deregister_scalable_target(**_target(table))
     found = scaling.describe_scaling_policies(ServiceNamespace="dynamodb", ResourceId=f"table/{table}")
     assert found["ScalingPolicies"] == []
+
+
+def test_an_updated_policy_keeps_one_set_of_alarms(lab: Any, table: str) -> None:
+    _register(lab, table)
+    scaling, alarms = lab.client("application-autoscaling"), lab.client("cloudwatch")
+
+    def names() -> set[str]:
+        found = alarms.describe_alarms(AlarmNamePrefix=f"TargetTracking-table/{table}-")["MetricAlarms"]
+        return {one["AlarmName"] for one in found}
+
+    scaling.put_scaling_policy(**_policy(table))
+    once = len(names())
+    scaling.put_scaling_policy(**_policy(table, value=71.0))
+    assert len(names()) == once > 0
+    scaling.delete_scaling_policy(**_target(table, PolicyName="track"))
+    assert names() == set()
