@@ -38,6 +38,10 @@ check: $(READY) ## Lint, types, import contracts, generated documents
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/docs.py --check
 
+.PHONY: bench
+bench: $(READY) ## Measure side by side with the peers (BENCH="--full" for two million items)
+	$(BIN)/python -m bench $(BENCH)
+
 .PHONY: fix
 fix: $(READY) ## Apply the formatter and the safe fixes
 	$(BIN)/ruff check --fix .
@@ -55,4 +59,5 @@ lock: $(READY) ## Resolve requirements.lock anew (needs the uv command)
 .PHONY: clean
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	$(MAKE) -s -C bench clean
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

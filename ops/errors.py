@@ -336,9 +336,7 @@ class Interrupted(OpsError):
     title = "interrupted"
     hint = "run the same command again"
 
-    def __init__(
-        self, what: str, *, signal_number: int = 2, changed: str = "", fix: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, what: str, *, signal_number: int = 2, changed: str = "", fix: tuple[str, ...] = ()) -> None:
         super().__init__(what, changed=changed or "nothing was changed", fix=fix)
         self.signal_number = signal_number
 

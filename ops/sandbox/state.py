@@ -15,6 +15,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -26,6 +27,8 @@ from ops.sandbox.processes import ProcessRecord
 SCHEMA = "ops.sandbox/1"
 STATE_FILE = "state.json"
 LOCK_FILE = "lock"
+REMOVE_TRIES = 20
+REMOVE_PAUSE_S = 0.05
 NEEDED_BYTES = 150 * 1024 * 1024
 FOLDER_ERRORS = {
     errno.ENOSPC: "the disk is full",
@@ -183,7 +186,7 @@ def clear_folder(folder: Path) -> None:
     with _explained(folder):
         for path in folder.iterdir():
             if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
+                _remove_tree(path)
             elif path.name != LOCK_FILE:
                 path.unlink()
 
@@ -191,7 +194,19 @@ def clear_folder(folder: Path) -> None:
 def remove_folder(folder: Path) -> None:
     """Remove the folder and all in it."""
     with _explained(folder):
-        shutil.rmtree(folder)
+        _remove_tree(folder)
+
+
+def _remove_tree(folder: Path) -> None:
+    """A process that was ended a moment ago may still have been making a file: then what is new goes too."""
+    for left in range(REMOVE_TRIES, 0, -1):
+        try:
+            shutil.rmtree(folder)
+            return
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY or left == 1:
+                raise
+            time.sleep(REMOVE_PAUSE_S)
 
 
 def _parse(document: Mapping[str, object]) -> SandboxState:

@@ -27,7 +27,8 @@ DOCUMENTED_EXITS = set(range(13)) | {130}
 
 
 def test_each_error_class_has_a_code_of_its_own() -> None:
-    codes = Counter(one.code for one in error_classes())
+    # a class that only adds details inherits the code, and with it the row of the table
+    codes = Counter(one.code for one in error_classes() if "code" in vars(one))
     assert [code for code, count in codes.items() if count > 1] == []
 
 

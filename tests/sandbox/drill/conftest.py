@@ -151,9 +151,7 @@ class DrillLab:
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("drill-sandbox")
     environ = {name: value for name, value in os.environ.items() if not name.startswith("OPS_SANDBOX_")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ops.sandbox.server", "--folder", str(folder)], env=environ
-    )
+    process = subprocess.Popen([sys.executable, "-m", "ops.sandbox.server", "--folder", str(folder)], env=environ)
     deadline = time.monotonic() + 30
     try:
         while not (folder / "aws.json").exists():
