@@ -12,17 +12,38 @@ from typing import Any
 
 import orjson
 
-from ops.dynamodb.attributes import TYPES, Unacceptable, canonical_number, decode_binary
+from ops.dynamodb.attributes import Unacceptable, canonical_number, decode_binary
 from ops.model.items import AttributeValue, Item, KeySchema
 
 #: DynamoDB allows 32; the JSON codec ends at 127, so that nothing between is judged twice.
 _DEPTH_LIMIT = 127
 
-#: What the codec's sorted text cannot settle by itself: sets, binaries, numbers not in plain notation.
-#: Inside a string value a quotation mark is escaped, so a match is always a member of the document.
-_NEEDS_WALK = re.compile(
-    rb'"(?:[SNB]S":\[|B":"|N":"(?!(?:0|-?[1-9][0-9]{0,37}|-?(?:0|[1-9][0-9]{0,17})\.[0-9]{0,18}[1-9])"))'
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_NUMBER = rb'"(?:0|-?[1-9][0-9]{0,37}|-?(?:0|[1-9][0-9]{0,17})\.[0-9]{0,18}[1-9])"'
+_PLAIN = rb'(?:"S":%s|"N":%s|"BOOL":(?:true|false)|"NULL":true|"SS":\[%s(?:,%s)*+\])' % (
+    _STRING,
+    _NUMBER,
+    _STRING,
+    _STRING,
 )
+#: Members of maps and lists nested deeper than this are walked.
+_SETTLED_DEPTH = 6
+
+
+def _settled() -> re.Pattern[bytes]:
+    """Text of the codec that is canonical up to the order of sets of strings; all else needs a walk.
+
+    The text is valid JSON already, so brackets and commas are right, and only objects have names.
+    """
+    value = _PLAIN
+    for _ in range(_SETTLED_DEPTH):
+        value = rb'(?:%s|(?:"M":\{|"L":\[)(?:(?:%s:)?\{%s\},?)*+[\]}])' % (_PLAIN, _STRING, value)
+    return re.compile(rb"\{(?:%s:\{%s\},?)*+\}" % (_STRING, value))
+
+
+_SETTLED = _settled()
+#: A quotation mark inside a string is escaped, so this is always a set of strings in a text that is settled.
+_SET = re.compile(rb'"SS":\[("[^\]\\]*+")\]')
 
 
 class ShapeError(ValueError):
@@ -35,11 +56,25 @@ def canonical_item(item: object) -> bytes:
         raise ShapeError(f"an item must be an object, not {type(item).__name__}")
     try:
         text = _sorted_json(item)
-        if _NEEDS_WALK.search(text) or not _flat_and_known(item):
-            text = _sorted_json({name: canonical_value(value) for name, value in item.items()})
+        if _SETTLED.fullmatch(text) is None:
+            return _sorted_json({name: canonical_value(value) for name, value in item.items()})
+        sets = text.count(b'"SS":[')
+        if sets:
+            text, settled = _SET.subn(_sorted_set, text)
+            if settled != sets:
+                return _sorted_json({name: canonical_value(value) for name, value in item.items()})
     except Unacceptable as error:
         raise ShapeError(str(error)) from error
     return text
+
+
+def _sorted_set(found: re.Match[bytes]) -> bytes:
+    """Members without escapes sort as their texts: the order of UTF-8 bytes is that of code points."""
+    members = found[1][1:-1].split(b'","')
+    members.sort()
+    if len(set(members)) != len(members):
+        raise ShapeError("a set holds a member twice")
+    return b'"SS":["%b"]' % b'","'.join(members)
 
 
 def canonical_key(item: Item, keys: KeySchema) -> bytes:
@@ -108,28 +143,3 @@ def _sorted_json(document: Any) -> bytes:
         return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
     except TypeError as error:  # orjson: lone surrogates, foreign types, too deep
         raise ShapeError(f"not writable as JSON: {error}") from error
-
-
-def _flat_and_known(item: dict[str, Any]) -> bool:
-    """Whether every value is a plain scalar of the right kind, so that no walk is needed to know its shape."""
-    for value in item.values():
-        if type(value) is not dict or len(value) != 1:
-            return False
-        for tag, content in value.items():
-            if tag == "S" or tag == "N":
-                if type(content) is not str:
-                    return False
-            elif tag == "M" or tag == "L":
-                if not _known_inside(tag, content):
-                    return False
-            elif tag not in TYPES or not _plain(tag, content):
-                return False
-    return True
-
-
-def _known_inside(tag: str, content: Any) -> bool:
-    if tag == "M":
-        return type(content) is dict and _flat_and_known(content)
-    if type(content) is not list:
-        return False
-    return all(_flat_and_known({"": member}) for member in content)

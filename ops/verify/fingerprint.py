@@ -18,8 +18,8 @@ from ops.verify.canonical import ShapeError, canonical_item, canonical_key
 DIGEST_BYTES = 32
 BUCKETS = 4096
 _MODULUS = 1 << 256
-_KEY_PERSON = b"ops.key.v1"
-_ITEM_PERSON = b"ops.item.v1"
+KEY_PERSON = b"ops.key.v1"
+ITEM_PERSON = b"ops.item.v1"
 
 
 class Record(NamedTuple):
@@ -55,8 +55,8 @@ def recorder(keys: KeySchema, *, secret: bytes = b"", ttl: str | None = None) ->
         except ShapeError as error:
             return _faulty(item, keys, str(error), secret)
         return Record(
-            blake2b(key_json, digest_size=32, person=_KEY_PERSON, key=secret).digest(),
-            blake2b(text, digest_size=32, person=_ITEM_PERSON, key=secret).digest(),
+            blake2b(key_json, digest_size=32, person=KEY_PERSON, key=secret).digest(),
+            blake2b(text, digest_size=32, person=ITEM_PERSON, key=secret).digest(),
             key_json,
             None if ttl is None else expiry_of(item, ttl),
         )
@@ -71,7 +71,7 @@ def _faulty(item: Item, keys: KeySchema, reason: str, secret: bytes) -> Record:
     except ShapeError:
         key_json = None
     return Record(
-        digest(_KEY_PERSON, raw if key_json is None else key_json, secret),
+        digest(KEY_PERSON, raw if key_json is None else key_json, secret),
         digest(b"ops.fault.v1", raw, secret),
         key_json,
         None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator
 from random import Random
 from typing import Any
@@ -11,50 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ops.model.items import Item, KeySchema
+from ops.model.items import Item
 from ops.model.proof import Comparison, SideInfo
 from ops.verify.canonical import canonical_item
 from ops.verify.compare import TtlRule, compare, gather
 from ops.verify.control import KINDS, stream_control
 from ops.verify.sides import LinesSide
-
-KEYS = KeySchema("pk", "S", "sk", "N")
-NUMBERS = st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-(10**12), max_value=10**12).map(str)
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-BINARY = st.binary(max_size=6).map(lambda raw: base64.b64encode(raw).decode())
-
-
-def sets(of: st.SearchStrategy[str]) -> st.SearchStrategy[list[str]]:
-    return st.lists(of, min_size=1, max_size=3, unique=True)
-
-
-SCALARS: st.SearchStrategy[dict[str, Any]] = st.one_of(
-    st.builds(lambda v: {"S": v}, TEXTS),
-    st.builds(lambda v: {"N": v}, NUMBERS),
-    st.builds(lambda v: {"B": v}, BINARY),
-    st.builds(lambda v: {"BOOL": v}, st.booleans()),
-    st.just({"NULL": True}),
-    st.builds(lambda v: {"SS": v}, sets(TEXTS)),
-    st.builds(
-        lambda v: {"NS": [str(n) for n in v]},
-        st.lists(st.integers(1 - 10**38, 10**38 - 1), min_size=1, max_size=3, unique=True),
-    ),
-    st.builds(lambda v: {"BS": v}, sets(BINARY)),
-)
-VALUES = st.recursive(
-    SCALARS,
-    lambda inner: st.one_of(
-        st.builds(lambda v: {"L": v}, st.lists(inner, max_size=3)),
-        st.builds(lambda v: {"M": v}, st.dictionaries(TEXTS, inner, max_size=3)),
-    ),
-    max_leaves=6,
-)
-KEY = st.tuples(st.sampled_from(["a", "b", "A"]), st.integers(0, 5))
-TABLES = st.dictionaries(KEY, st.dictionaries(st.sampled_from(["x", "y", "z"]), VALUES, max_size=3), max_size=12)
-
-
-def items_of(table: dict[tuple[str, int], Item]) -> list[Item]:
-    return [{"pk": {"S": pk}, "sk": {"N": str(sk)}, **rest} for (pk, sk), rest in table.items()]
+from tests.property.verify.strategies import KEYS, TABLES, items_of
 
 
 def side(items: list[Item], **given: Any) -> LinesSide:
