@@ -48,7 +48,8 @@ def private_sandbox(app: App, items: int) -> Iterator[None]:
 def fill(app: App, session: Session, logical: str, markets: tuple[str, ...]) -> None:
     """Load the table from the sandbox's database and track source, and back it up."""
     from ops.flows.backing_up import BackupOptions, back_up
-    from ops.flows.loading import LoadOptions, prepare, run_load
+    from ops.flows.load_sources import LoadOptions
+    from ops.flows.loading import prepare, run_load
 
     table = session.table(logical)
     with app.run(session) as run:

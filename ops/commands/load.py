@@ -15,7 +15,8 @@ from ops.report.text import facts, table
 if TYPE_CHECKING:
     from loader.load import LoadPlan
     from loader.report import LoadReport
-    from ops.flows.loading import LoadOptions, LoadOutcome
+    from ops.flows.load_sources import LoadOptions
+    from ops.flows.loading import LoadOutcome
 
 EXAMPLES = """\b
 Examples:
@@ -54,7 +55,7 @@ def load(
     dry_run: DryRun = False,
 ) -> None:
     """Load the tracks of every artist in every market; each artist and item is accounted for."""
-    from ops.flows.loading import LoadOptions
+    from ops.flows.load_sources import LoadOptions
 
     app = app_of(context, "load")
     if not market:
