@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from collections import deque
+from typing import Any, Self
 
 from ops.clock import Clock
 
 
 class CapacityLimit:
-    """Holds callers back so that at most `units_per_s` are consumed; shared between threads."""
+    """Holds callers back so that at most `units_per_s` are consumed; shared between threads.
+
+    A request's cost is known only from its answer. Until then it is taken to cost what requests cost so far, so that
+    many requests on their way at once do not spend what only one of them may.
+    """
 
     def __init__(self, units_per_s: float, clock: Clock) -> None:
         self._rate = units_per_s
         self._clock = clock
         self._lock = threading.Lock()
         self._free_at = clock.monotonic()
+        self._usual = 0.0
+        self._held: deque[float] = deque()
+
+    @classmethod
+    def share(cls, provisioned_units: int, percent: float, clock: Clock) -> Self:
+        """A share of what a table is provisioned for."""
+        return cls(provisioned_units * percent / 100, clock)
 
     def before(self) -> None:
         """Wait until what was consumed so far has been paid for."""
@@ -23,11 +35,19 @@ class CapacityLimit:
             wait = self._free_at - self._clock.monotonic()
         if wait > 0:
             self._clock.sleep(wait)
+        with self._lock:
+            self._held.append(self._usual)
+            self._owe(self._usual)
 
     def spent(self, units: float) -> None:
-        """Tell what a request consumed; the debt delays the next ones."""
+        """Tell what a request consumed (0 when it failed); the debt delays the next ones."""
         with self._lock:
-            self._free_at = max(self._free_at, self._clock.monotonic()) + units / self._rate
+            self._owe(units - (self._held.popleft() if self._held else 0.0))
+            if units > 0:
+                self._usual = units if not self._usual else (self._usual * 7 + units) / 8
+
+    def _owe(self, units: float) -> None:
+        self._free_at = max(self._free_at, self._clock.monotonic()) + units / self._rate
 
 
 def consumed(document: dict[str, Any]) -> float:

@@ -1,29 +1,21 @@
-"""DynamoDB JSON over signed HTTP: one request, one checked answer.
-
-No answer is used before its length, its checksum (when sent), its JSON and the members that its operation must have
-were checked: a truncated 200 that looks like an empty page would end a scan early and pass for a small table.
-"""
+"""DynamoDB JSON over signed HTTP: one request and its checked answer, or many at once on one thread."""
 
 from __future__ import annotations
 
-import base64
 import http.client
-import os
-import ssl
-import urllib.request
 import weakref
-import zlib
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
+from typing import Any, Protocol, runtime_checkable
 
 import orjson
 
 from ops.aws import Aws, CallObserver, Credentials
 from ops.clock import SystemClock
+from ops.dynamodb.answers import Answer, checked
+from ops.dynamodb.connection import Connection, Endpoint, broken
+from ops.dynamodb.lanes import HttpLanes
 from ops.dynamodb.retry import Failure
 from ops.dynamodb.signing import Signer
 
@@ -31,17 +23,8 @@ CONNECT_TIMEOUT_S = 2.0
 READ_TIMEOUT_S = 10.0
 API_VERSION = "DynamoDB_20120810"
 
-#: Members without which an answer of the operation is not an answer.
-REQUIRED: dict[str, tuple[str, ...]] = {
-    "Scan": ("Count", "ScannedCount", "Items"),
-    "Query": ("Count", "ScannedCount", "Items"),
-    "BatchWriteItem": ("UnprocessedItems",),
-    "BatchGetItem": ("Responses", "UnprocessedKeys"),
-    "GetItem": ("ConsumedCapacity",),
-    "PutItem": ("ConsumedCapacity",),
-    "UpdateItem": ("ConsumedCapacity",),
-    "DeleteItem": ("ConsumedCapacity",),
-}
+#: Checks an answer of an operation and makes of it what the caller works with; raises `Failure`.
+Decode = Callable[[str, Answer], Any]
 
 
 class Transport(Protocol):
@@ -51,72 +34,66 @@ class Transport(Protocol):
         """One request with a DynamoDB JSON body; the checked document of its answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A raw HTTP answer; header names in lower case."""
+class Lanes(Protocol):
+    """Several requests on their way at once, told apart by numbers; used by one thread."""
 
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+    @property
+    def most(self) -> int:
+        """How many may be on their way."""
 
+    def start(self, operation: str, body: bytes) -> int:
+        """Send a request; the number to know it by. A failure is told by `take`."""
 
-def checked(operation: str, answer: Answer) -> dict[str, Any]:
-    """The document of an answer, or the `Failure` that says why it cannot be used."""
-    declared = answer.headers.get("content-length")
-    if declared is not None and declared.strip() != str(len(answer.body)):
-        raise Failure("Truncated", f"{len(answer.body)} of {declared} bytes arrived", answer.status)
-    checksum = answer.headers.get("x-amz-crc32")
-    if checksum is not None and checksum.strip() != str(zlib.crc32(answer.body)):
-        raise Failure("ChecksumMismatch", "CRC32 of the body is not the one that was sent", answer.status)
-    try:
-        document = orjson.loads(answer.body)
-    except orjson.JSONDecodeError as error:
-        raise Failure("NotJson", f"HTTP {answer.status}: {error}", answer.status) from error
-    if not isinstance(document, dict):
-        raise Failure("NotJson", "the body is no JSON object", answer.status)
-    if answer.status != 200:
-        raise _refusal(document, answer.status)
-    _require(operation, document)
-    return document
+    def ready(self, timeout_s: float | None) -> list[int]:
+        """Numbers of requests that have ended; waits for the first, at most `timeout_s` seconds."""
+
+    def take(self, number: int) -> Any:
+        """What was decoded of the answer to a request that has ended, or its `Failure` raised."""
+
+    def close(self) -> None:
+        """Leave; requests still on their way are given up."""
 
 
-def _refusal(document: dict[str, Any], status: int) -> Failure:
-    code = str(document.get("__type", "Unknown")).rpartition("#")[2]
-    message = str(document.get("message", document.get("Message", "")))
-    told = document.get("ThrottlingReasons") or ()
-    reasons = [str(one.get("reason", "")) for one in told if isinstance(one, dict)]
-    if reasons:
-        message = f"{message} ({', '.join(reasons)})"
-    return Failure(code, message, status)
+@runtime_checkable
+class ManyAtOnce(Protocol):
+    """A transport that can have several requests on their way."""
+
+    def lanes(self, decode: Decode, most: int) -> Lanes:
+        """At most `most` lanes; the caller closes them."""
 
 
-def _require(operation: str, document: dict[str, Any]) -> None:
-    missing = [name for name in REQUIRED.get(operation, ()) if name not in document]
-    if missing:
-        raise Failure("MissingMembers", f"{operation} without {', '.join(missing)}", 200)
-    if operation in ("Scan", "Query"):
-        _require_page(operation, document)
-    elif any(not isinstance(document[name], dict) for name in _OBJECTS & document.keys()):
-        raise Failure("MissingMembers", f"{operation}: a member has another shape than AWS gives it", 200)
+def lanes_of(transport: Transport, decode: Decode, most: int) -> Lanes:
+    """Lanes of a transport; a single one when it only knows one request at a time."""
+    return transport.lanes(decode, most) if isinstance(transport, ManyAtOnce) else _OneLane(transport, decode)
 
 
-#: Members that are objects whenever they are there.
-_OBJECTS = frozenset({"UnprocessedItems", "Responses", "UnprocessedKeys"})
+class _OneLane:
+    """One request at a time, sent when it is waited for."""
 
+    most = 1
 
-def _require_page(operation: str, document: dict[str, Any]) -> None:
-    items, count, scanned = document["Items"], document["Count"], document["ScannedCount"]
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise Failure("MissingMembers", f"{operation}: Items is no list of items", 200)
-    if count != len(items) or not isinstance(scanned, int) or scanned < count:
-        raise Failure("MissingMembers", f"{operation}: Count {count} of {scanned}, {len(items)} Items", 200)
-    key = document.get("LastEvaluatedKey", _LAST_PAGE)
-    if key is not _LAST_PAGE and not (isinstance(key, dict) and key):
-        # Empty or null is neither "more" nor "the end": taking it for the end would cut the table short.
-        raise Failure("MissingMembers", f"{operation}: LastEvaluatedKey without a key", 200)
+    def __init__(self, transport: Transport, decode: Decode) -> None:
+        self._transport = transport
+        self._decode = decode
+        self._waiting: tuple[str, bytes] | None = None
 
+    def start(self, operation: str, body: bytes) -> int:
+        self._waiting = (operation, body)
+        return 0
 
-_LAST_PAGE = object()
+    def ready(self, timeout_s: float | None) -> list[int]:
+        return [0] if self._waiting else []
+
+    def take(self, number: int) -> Any:
+        waiting, self._waiting = self._waiting, None
+        assert waiting is not None
+        document = self._transport.send(*waiting)
+        if self._decode is checked:
+            return document
+        return self._decode(waiting[0], Answer(200, {}, orjson.dumps(document)))
+
+    def close(self) -> None:
+        self._waiting = None
 
 
 class HttpTransport:
@@ -130,31 +107,45 @@ class HttpTransport:
         timeouts_s: tuple[float, float] | None = None,
         wall: Callable[[], datetime] | None = None,
     ) -> None:
-        self._region = region or aws.region
-        endpoint = urlsplit(aws.endpoint("dynamodb", self._region))
-        self._secure = endpoint.scheme == "https"
-        self._host = endpoint.hostname or ""
-        self._port = endpoint.port or (443 if self._secure else 80)
-        self._path = endpoint.path or "/"
-        self._signer = Signer(region=self._region, host=endpoint.netloc, path=self._path)
+        region = region or aws.region
+        limits = timeouts_s or (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
+        self._endpoint = Endpoint.of(aws.endpoint("dynamodb", region), limits)
+        parts = self._endpoint.parts
+        self._path = parts.path or "/"
+        self._signer = Signer(region=region, host=parts.netloc, path=self._path)
         self._credentials: Callable[[], Credentials] = aws.credentials
         self._observers: tuple[CallObserver, ...] = aws.observers
         # The real time, also in a sandbox whose own clock was advanced: AWS refuses a signature that is off.
         self._now = wall or SystemClock().now
-        self._connect_s, self._read_s = timeouts_s or (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
-        # AWS_CA_BUNDLE is what every AWS tool reads the authorities from.
-        bundle = os.environ.get("AWS_CA_BUNDLE") or None
-        self._tls = ssl.create_default_context(cafile=bundle) if self._secure else None
-        self._idle: deque[http.client.HTTPConnection] = deque()
+        self._idle: deque[Connection] = deque()
         weakref.finalize(self, _close_all, self._idle)
-        self._proxy, self._proxy_headers = _proxy_for(endpoint.scheme, self._host)
+
+    @property
+    def read_s(self) -> float:
+        """How long an answer is waited for."""
+        return self._endpoint.timeouts_s[1]
+
+    def lanes(self, decode: Decode, most: int) -> Lanes:
+        return HttpLanes(self, decode, most)
 
     def send(self, operation: str, body: bytes) -> dict[str, Any]:
+        params = self.before(operation, body)
+        document: dict[str, Any] = self.judge(
+            operation, params, lambda: checked(operation, self._exchange(self.request(operation, body)))
+        )
+        return document
+
+    def before(self, operation: str, body: bytes) -> dict[str, Any]:
+        """Show a request to the observers; one of them may refuse it by raising."""
         params = orjson.loads(body) if self._observers else {}
         for observer in self._observers:
             observer.before("dynamodb", operation, params)
+        return params
+
+    def judge(self, operation: str, params: dict[str, Any], decoded: Callable[[], Any]) -> Any:
+        """What was decoded of an answer; the observers are told how it ended."""
         try:
-            document = checked(operation, self._exchange(operation, body))
+            document = decoded()
         except Failure as failure:
             self._tell(operation, params, failure.code)
             raise
@@ -165,86 +156,58 @@ class HttpTransport:
         for observer in self._observers:
             observer.after("dynamodb", operation, params, outcome)
 
-    def _exchange(self, operation: str, body: bytes) -> Answer:
+    def request(self, operation: str, body: bytes) -> bytes:
+        """The bytes of a request, signed now."""
         headers = self._signer.headers(self._credentials(), f"{API_VERSION}.{operation}", body, self._now())
+        lines = "\r\n".join(f"{name}: {value}" for name, value in headers.items())
         # `identity`: the checksum that AWS sends is of the bytes before compression.
-        headers["accept-encoding"] = "identity"
+        head = f"POST {self._path} HTTP/1.1\r\n{lines}\r\naccept-encoding: identity\r\ncontent-length: {len(body)}"
+        return b"%s\r\n\r\n%s" % (head.encode("latin-1"), body)
+
+    def connection(self, *, fresh: bool = False) -> Connection:
+        """A kept connection, or a new one; `Failure` when there is none within the time limit."""
+        if not fresh and self._idle:
+            try:
+                return self._idle.pop()
+            except IndexError:  # another thread was faster
+                pass
         try:
-            return self._request(self._take() or self._connect(), headers, body)
+            return self._endpoint.connect()
+        except (http.client.HTTPException, OSError) as error:
+            raise broken(error) from error
+
+    def keep(self, connection: Connection) -> None:
+        """Take back a connection on which nothing is on its way."""
+        self._idle.append(connection)
+
+    def _exchange(self, request: bytes) -> Answer:
+        connection = self.connection()
+        try:
+            return self._over(connection, request)
         except ConnectionError as error:
             closed = error
         except (http.client.HTTPException, OSError) as error:
-            raise _broken(error) from error
+            raise broken(error) from error
         try:
             # Most often a kept connection that the server closed meanwhile: that is no failure of the request.
-            return self._request(self._connect(), headers, body)
+            return self._over(self.connection(fresh=True), request)
         except (http.client.HTTPException, OSError) as error:
-            raise _broken(error) from closed
+            raise broken(error) from closed
 
-    def _take(self) -> http.client.HTTPConnection | None:
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return None
-
-    def _request(self, connection: http.client.HTTPConnection, headers: dict[str, str], body: bytes) -> Answer:
+    def _over(self, connection: Connection, request: bytes) -> Answer:
         kept = False
         try:
-            connection.request("POST", self._path, body, headers)
-            response = connection.getresponse()
-            content = response.read()
-            kept = not response.will_close
+            connection.send(request)
+            answer, kept = connection.receive()
         finally:
             # Also after Ctrl-C: a connection with half an answer on it is never used again.
             if not kept:
                 connection.close()
-        found = {name.lower(): value for name, value in response.getheaders()}
         if kept:
-            self._idle.append(connection)
-        return Answer(response.status, found, content)
-
-    def _connect(self) -> http.client.HTTPConnection:
-        host, port = self._proxy or (self._host, self._port)
-        connection: http.client.HTTPConnection
-        if self._secure:
-            connection = http.client.HTTPSConnection(host, port, timeout=self._connect_s, context=self._tls)
-        else:
-            connection = http.client.HTTPConnection(host, port, timeout=self._connect_s)
-        if self._proxy is not None:
-            connection.set_tunnel(self._host, self._port, self._proxy_headers)
-        try:
-            connection.connect()
-        except BaseException:
-            connection.close()
-            raise
-        connection.sock.settimeout(self._read_s)
-        return connection
+            self.keep(connection)
+        return answer
 
 
-def _close_all(idle: deque[http.client.HTTPConnection]) -> None:
+def _close_all(idle: deque[Connection]) -> None:
     while idle:
         idle.pop().close()
-
-
-def _broken(error: Exception) -> Failure:
-    code = "Timeout" if isinstance(error, TimeoutError) else "ConnectionBroken"
-    if isinstance(error, http.client.IncompleteRead):
-        code = "Truncated"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        code = "CertificateRefused"
-    return Failure(code, f"{type(error).__name__}: {error}", 0)
-
-
-def _proxy_for(scheme: str, host: str) -> tuple[tuple[str, int] | None, dict[str, str]]:
-    """Address and headers of the proxy that the environment names for this host, or None."""
-    if urllib.request.proxy_bypass(host) or host in ("127.0.0.1", "localhost", "::1"):
-        return None, {}
-    address = urllib.request.getproxies().get(scheme)
-    if not address:
-        return None, {}
-    parts = urlsplit(address if "//" in address else f"//{address}")
-    headers = {}
-    if parts.username is not None:
-        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        headers["Proxy-Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
-    return (parts.hostname or "", parts.port or 3128), headers

@@ -1,31 +1,40 @@
-"""Bulk writes: batches of 25, unprocessed items sent again, every item accounted for.
+"""Bulk writes: batches of 25, several on their way at once, every item accounted for.
 
-`read = written + unchanged + duplicates + rejected`, asserted at the end of each run. A checkpoint is told only after
-the batch that it covers was acknowledged.
+`read = written + unchanged + duplicates + rejected`, asserted at the end of each run. A position is told only after
+every batch up to it was acknowledged. Two requests on one key are never on their way together, so that of several
+items with one key the last of the input is the one that stays.
 docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import orjson
 
-from ops.aws import AwsError
-from ops.dynamodb.attributes import Unacceptable, canonical_number, decode_binary, validate_item, validate_key
-from ops.dynamodb.capacity import CapacityLimit, consumed
+from ops.dynamodb.attributes import Unacceptable
+from ops.dynamodb.capacity import CapacityLimit
 from ops.dynamodb.client import DataPlane
+from ops.dynamodb.entries import Entries, Entry, Key, item_of_line, key_of_texts, keys_of
+from ops.dynamodb.pipeline import MOST_AT_ONCE, Ended, Pipeline
 from ops.dynamodb.retry import Failure
 from ops.errors import AccountingMismatch, BadResponse, OpsError
-from ops.model.items import Item, KeySchema, key_of
+from ops.model.items import Item, KeySchema
 
 BATCH_ITEMS = 25
 #: 16 MB on the wire, less what the frame around the items takes.
 BATCH_BYTES = 16 * 1024 * 1024 - 64 * 1024
+#: How AWS refuses a batch whole for what one of its items holds.
+REFUSED_WHOLE = frozenset({"ValidationException", "SerializationException"})
 
 Operation = Literal["PutRequest", "DeleteRequest"]
+#: Which of several items with one key is written: the last, or the first, and the others are rejected.
+Repeats = Literal["last", "reject"]
+_Make = Callable[[int, Any], Entry]
 
 
 @dataclass(slots=True)
@@ -52,11 +61,15 @@ class WriteCounts:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """An item that was not written, where it stood in the input (from 1), and why. Holds the item: never log it."""
+    """An item that was not written, where it stood in the input (from 1), and why. Holds the item: never log it.
+
+    Of an input line also its bytes; `item` is empty when they are no item at all.
+    """
 
     position: int
     item: Item
     reason: str
+    line: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +82,14 @@ class WriteTarget:
 
 
 @dataclass(slots=True)
-class _Entry:
-    position: int
-    item: Item
-    key: bytes
-    wire: bytes
-
-
-@dataclass(slots=True)
 class BulkWriter:
-    """Writes a stream of items to one table; the last of several items with one key in a batch wins."""
+    """Writes a stream of items to one table.
+
+    `on_acknowledged` is told positions up to which all is settled; `settled` then holds the counts up to there.
+    `unchanged` is asked with an item on the wire (`{"Item":{…}}`) whether the table already holds it; its answer must
+    come from the table as it was before this writer began. With `repeats="reject"` a digest of each key is kept,
+    about 100 bytes an item. To go on with an earlier run, give its `settled` counts as `resumed`.
+    """
 
     plane: DataPlane
     target: WriteTarget
@@ -86,135 +97,307 @@ class BulkWriter:
     on_acknowledged: Callable[[int], None] | None = None
     limit: CapacityLimit | None = None
     counts: WriteCounts = field(default_factory=WriteCounts)
+    unchanged: Callable[[bytes], bool] | None = None
+    repeats: Repeats = "last"
+    most: int = MOST_AT_ONCE
+    resumed: WriteCounts = field(default_factory=WriteCounts)
+    settled: WriteCounts = field(default_factory=WriteCounts)
 
     def put(self, items: Iterable[Item]) -> WriteCounts:
         """Put every item; what AWS would refuse is rejected with its reason and its neighbours are still written."""
-        return self._run(items, "PutRequest")
+        entries = self._entries()
+        return self._run(items, entries, entries.put, "PutRequest")
+
+    def put_lines(self, lines: Iterable[bytes]) -> WriteCounts:
+        """Put every export line (`{"Item":{…}}`); values are only looked at when AWS refuses a batch."""
+        entries = self._entries()
+        return self._run(lines, entries, entries.line, "PutRequest")
 
     def delete(self, keys: Iterable[Item]) -> WriteCounts:
         """Delete by key; a key that holds no item counts as written."""
-        return self._run(keys, "DeleteRequest")
+        entries = self._entries()
+        return self._run(keys, entries, entries.delete, "DeleteRequest")
 
-    def _run(self, items: Iterable[Item], operation: Operation) -> WriteCounts:
-        for batch, covered in self._batches(items, operation):
+    def _entries(self) -> Entries:
+        return Entries(self.target.keys, self.target.indexes)
+
+    def _run(self, given: Iterable[Any], entries: Entries, make: _Make, operation: Operation) -> WriteCounts:
+        table = self.target.table
+        with Pipeline[_Part](
+            self.plane, "BatchWriteItem", table, limit=self.limit, most=self.most, told=REFUSED_WHOLE
+        ) as pipe:
+            run = _Run(self, pipe, entries, make, operation)
             try:
-                self._send(batch, operation)
-            except OpsError as error:
-                # Without this a throttled load would claim that nothing was changed.
-                error.changed = f"{self.counts.written} items were written to {self.target.table} before"
+                run.all(given)
+            except Exception as error:
+                # What is on its way may still be written: it is waited for, so that counts and checkpoint know of it.
+                run.give_up()
+                if isinstance(error, OpsError):
+                    # Without this a throttled load would claim that nothing was changed.
+                    error.changed = f"{self.counts.written} items were written to {table} before"
                 raise
-            if self.on_acknowledged is not None:
-                self.on_acknowledged(covered)
         self.counts.check()
         return self.counts
 
-    def _batches(self, items: Iterable[Item], operation: Operation) -> Iterator[tuple[list[_Entry], int]]:
-        """Batches, each with the position up to which the input is settled once that batch is acknowledged."""
-        batch: dict[bytes, _Entry] = {}
-        size = 0
-        for item in items:
-            self.counts.read += 1
-            entry = self._entry(item, operation)
-            if entry is None:
+
+@dataclass(slots=True)
+class _Batch:
+    """A stretch of the input: settled when none of its parts is on its way and all before it are settled."""
+
+    #: What was counted while it was packed, from the beginning of the input.
+    packed: WriteCounts
+    written: int = 0
+    rejected: int = 0
+    parts: int = 0
+
+
+@dataclass(slots=True)
+class _Part:
+    """Entries of a batch that travel in one request."""
+
+    batch: _Batch
+    entries: list[Entry]
+    tries: int = 0
+
+
+class _Run:
+    """One pass over the input."""
+
+    def __init__(
+        self, writer: BulkWriter, pipe: Pipeline[_Part], entries: Entries, make: _Make, operation: Operation
+    ) -> None:
+        self._writer = writer
+        self._pipe = pipe
+        self._make = make
+        self._why_not = entries.why_not
+        self._operation = operation
+        frame = b'{"RequestItems":{%s:[{"%s":' % (orjson.dumps(writer.target.table), operation.encode())
+        self._frame = (frame, b'},{"%s":' % operation.encode(), b'}]},"ReturnConsumedCapacity":"TOTAL"}')
+        self._before = replace(writer.counts)
+        self._packed = replace(writer.resumed, written=0)
+        self._late = WriteCounts(written=writer.resumed.written)
+        self._refused = 0
+        writer.counts.written += writer.resumed.written
+        self._batch: dict[Key, Entry] = {}
+        self._size = 0
+        self._unsettled: deque[_Batch] = deque()
+        self._flying: set[Key] = set()
+        #: Hashes are enough: two keys with one hash cost a needless write.
+        self._touched: set[int] = set()
+        self._seen: set[bytes] | None = set() if writer.repeats == "reject" else None
+        writer.settled = replace(writer.resumed)
+
+    def all(self, given: Iterable[Any]) -> None:
+        skipped = self._writer.resumed.read
+        position = 0
+        for position, one in enumerate(given, 1):
+            if position <= skipped:
+                self._remember(position, one)
                 continue
-            if entry.key in batch:
-                # Two requests on one key make AWS refuse the whole batch; the later one is what would remain.
-                size -= len(batch.pop(entry.key).wire)
-                self.counts.duplicates += 1
-            if len(batch) == BATCH_ITEMS or size + len(entry.wire) > BATCH_BYTES:
-                yield list(batch.values()), entry.position - 1
-                batch, size = {}, 0
-            batch[entry.key] = entry
-            size += len(entry.wire)
-        # Also without a batch: lines at the end that were rejected are settled too.
-        yield list(batch.values()), self.counts.read
-
-    def _entry(self, item: Item, operation: Operation) -> _Entry | None:
-        try:
-            if operation == "PutRequest":
-                validate_item(item, self.target.keys, self.target.indexes)
-                wire = b'{"PutRequest":{"Item":' + orjson.dumps(item) + b"}}"
-            else:
-                validate_key(item, self.target.keys)
-                wire = b'{"DeleteRequest":{"Key":' + orjson.dumps(item) + b"}}"
-        except (Unacceptable, TypeError, orjson.JSONEncodeError) as error:
-            self._reject(item, str(error), self.counts.read)
-            return None
-        return _Entry(self.counts.read, item, key_bytes(item, self.target.keys), wire)
-
-    def _send(self, batch: list[_Entry], operation: Operation) -> None:
-        todo = {entry.key: entry for entry in batch}
-        tries = 0
-        while todo:
+            self._packed.read = position
             try:
-                left = self._once(list(todo.values()), operation)
-            except AwsError as error:
-                if error.aws_code != "ValidationException":
-                    raise
-                self._apart(list(todo.values()), operation, error)
-                return
-            tries = tries + 1 if len(left) == len(todo) else 0
-            self.counts.written += len(todo) - len(left)
-            todo = {key: todo[key] for key in left}
-            if not todo:
-                return
-            retrier = self.plane.retrier
-            if tries >= retrier.policy.attempts:
-                failure = Failure("ThrottlingException", "every item of the batch came back unprocessed", 200)
-                retrier.give_up(failure, tries, "BatchWriteItem", {"TableName": self.target.table})
-            retrier.clock.sleep(retrier.policy.wait_s(tries + 1, retrier.random))
+                entry = self._make(position, one)
+            except Unacceptable as error:
+                self._reject(_rejected(position, one, str(error)))
+                continue
+            self._add(entry)
+        if position < skipped:
+            raise AccountingMismatch(f"the input has {position} items, but {skipped} of it were written before")
+        # Also without entries: lines at the end that were rejected are settled too.
+        self._close(position)
+        while ended := self._pipe.take():
+            self._settle(ended)
+        self._count()
 
-    def _apart(self, entries: list[_Entry], operation: Operation, error: AwsError) -> None:
-        """AWS refuses a batch whole for one item: send its halves, until the item that is refused stands alone."""
-        if len(entries) == 1:
-            self._reject(entries[0].item, error.message, entries[0].position)
+    def give_up(self) -> None:
+        for ended in self._pipe.landed():
+            if not isinstance(ended.outcome, Failure):
+                part = ended.ticket
+                if not self._take_written(part, self._left(ended.outcome, part)):
+                    self._end(part)
+        self._count()
+
+    def _remember(self, position: int, one: Any) -> None:
+        if self._seen is not None:
+            try:
+                self._seen.add(_digest(self._make(position, one).key))
+            except Unacceptable:
+                return  # counted by the run before
+
+    def _add(self, entry: Entry) -> None:
+        key, batch = entry.key, self._batch
+        if self._seen is not None and self._is_repeat(entry):
             return
-        middle = len(entries) // 2
-        self._send(entries[:middle], operation)
-        self._send(entries[middle:], operation)
+        while key in self._flying:
+            self._settle(self._pipe.take())
+        if key in batch:
+            # Two requests on one key make AWS refuse the whole batch; the later one is what would remain.
+            self._size -= len(batch.pop(key).wire)
+            self._packed.duplicates += 1
+        if self._writer.unchanged is not None and self._is_unchanged(entry):
+            return
+        if len(batch) == BATCH_ITEMS or self._size + len(entry.wire) > BATCH_BYTES:
+            self._close(entry.position - 1)
+            batch = self._batch
+        batch[key] = entry
+        self._size += len(entry.wire)
 
-    def _once(self, entries: list[_Entry], operation: Operation) -> list[bytes]:
-        if self.limit is not None:
-            self.limit.before()
-        body = b'{"RequestItems":{%s:[%s]},"ReturnConsumedCapacity":"TOTAL"}' % (
-            orjson.dumps(self.target.table),
-            b",".join(entry.wire for entry in entries),
-        )
-        params = {"TableName": self.target.table}
-        transport = self.plane.transport
-        document = self.plane.retrier.run(lambda: transport.send("BatchWriteItem", body), "BatchWriteItem", params)
-        if self.limit is not None:
-            self.limit.spent(consumed(document))
-        return self._left(document, {entry.key for entry in entries}, operation)
+    def _is_repeat(self, entry: Entry) -> bool:
+        assert self._seen is not None
+        digest = _digest(entry.key)
+        if digest in self._seen:
+            self._reject(Rejected(entry.position, entry.item, "an item before this one has the same key", entry.wire))
+            return True
+        self._seen.add(digest)
+        return False
 
-    def _left(self, document: dict[str, Any], sent: set[bytes], operation: Operation) -> list[bytes]:
+    def _is_unchanged(self, entry: Entry) -> bool:
+        assert self._writer.unchanged is not None
+        # After a write of this run the table no longer holds what the lookup knows.
+        if hash(entry.key) in self._touched or not self._writer.unchanged(entry.wire):
+            return False
+        self._packed.unchanged += 1
+        return True
+
+    def _close(self, position: int) -> None:
+        """Send what was packed; the input is settled up to `position` once that is acknowledged."""
+        batch = _Batch(replace(self._packed, read=position))
+        entries, self._batch, self._size = list(self._batch.values()), {}, 0
+        self._unsettled.append(batch)
+        if not entries:
+            self._advance()
+            return
+        keys = set(keys_of(entries))
+        self._flying |= keys
+        if self._writer.unchanged is not None:
+            self._touched.update(map(hash, keys))
+        part, body = _Part(batch, entries), self._body(entries)
+        batch.parts = 1
+        while not self._pipe.room(len(body)):
+            self._settle(self._pipe.take())
+        self._pipe.submit(part, body)
+
+    def _body(self, entries: list[Entry]) -> bytes:
+        frame, between, end = self._frame
+        return frame + between.join([entry.wire for entry in entries]) + end
+
+    def _settle(self, ended: Ended[_Part] | None) -> None:
+        assert ended is not None
+        part = ended.ticket
+        if isinstance(ended.outcome, Failure):
+            self._apart(part, ended.outcome)
+            return
+        left = self._take_written(part, self._left(ended.outcome, part))
+        if not left:
+            self._end(part)
+            return
+        tries = part.tries + 1 if len(left) == len(part.entries) else 0
+        retrier = self._writer.plane.retrier
+        if tries >= retrier.policy.attempts:
+            failure = Failure("ThrottlingException", "every item of the batch came back unprocessed", 200)
+            retrier.give_up(failure, tries, "BatchWriteItem", {"TableName": self._writer.target.table})
+        self._pipe.again(_Part(part.batch, left, tries), self._body(left), tries + 1, ended.round)
+
+    def _take_written(self, part: _Part, left: set[Key]) -> list[Entry]:
+        """Count what was written; the entries that were not."""
+        part.batch.written += len(part.entries) - len(left)
+        self._writer.counts.written += len(part.entries) - len(left)
+        self._flying.difference_update(key for key in keys_of(part.entries) if key not in left)
+        return [entry for entry in part.entries if entry.key in left] if left else []
+
+    def _left(self, document: dict[str, Any], part: _Part) -> set[Key]:
         """Keys of the unprocessed requests, under whatever name of the table (a request is about one table only)."""
-        part = "Item" if operation == "PutRequest" else "Key"
+        unprocessed = document["UnprocessedItems"]
+        if not unprocessed:
+            return set()
+        member = "Item" if self._operation == "PutRequest" else "Key"
+        keys = self._writer.target.keys
         try:
-            requests = [request for entry in document["UnprocessedItems"].values() for request in entry]
-            left = {key_bytes(request[operation][part], self.target.keys) for request in requests}
+            requests = [request for entry in unprocessed.values() for request in entry]
+            left = {key_of_texts(request[self._operation][member], keys) for request in requests}
         except (AttributeError, KeyError, TypeError, Unacceptable) as error:
             raise BadResponse("BatchWriteItem: UnprocessedItems cannot be read", why=repr(error)) from error
-        if not left <= sent:
+        if not left <= set(keys_of(part.entries)):
             raise BadResponse("BatchWriteItem: UnprocessedItems holds what was not sent")
-        return sorted(left)
+        return left
 
-    def _reject(self, item: Item, reason: str, position: int) -> None:
-        self.counts.rejected += 1
-        if self.on_rejected is not None:
-            self.on_rejected(Rejected(position, item, reason))
+    def _apart(self, part: _Part, failure: Failure) -> None:
+        """AWS refuses a batch whole for one item: leave out what can be seen to be wrong, else send its halves."""
+        entries, why_not = part.entries, self._why_not
+        reasons = {entry.key: why for entry in entries if (why := why_not(entry)) is not None}
+        if not reasons and len(entries) == 1:
+            reasons[entries[0].key] = failure.message
+        for entry in entries:
+            if entry.key in reasons:
+                self._reject_late(part.batch, entry, reasons[entry.key])
+        good = [entry for entry in entries if entry.key not in reasons]
+        middle = len(good) if reasons else len(good) // 2
+        for some in (good[:middle], good[middle:]):
+            if some:
+                part.batch.parts += 1
+                self._pipe.submit(_Part(part.batch, some), self._body(some))
+        self._end(part)
+
+    def _end(self, part: _Part) -> None:
+        part.batch.parts -= 1
+        if not part.batch.parts:
+            self._advance()
+
+    def _advance(self) -> None:
+        """Tell how far everything is settled, if that is further than before."""
+        moved = None
+        while self._unsettled and not self._unsettled[0].parts:
+            moved = self._unsettled.popleft()
+            self._late.written += moved.written
+            self._late.rejected += moved.rejected
+        if moved is None:
+            return
+        self._writer.settled = replace(
+            moved.packed, written=self._late.written, rejected=moved.packed.rejected + self._late.rejected
+        )
+        if self._writer.on_acknowledged is not None:
+            self._writer.on_acknowledged(moved.packed.read)
+
+    def _reject(self, rejected: Rejected) -> None:
+        self._packed.rejected += 1
+        self._tell(rejected)
+
+    def _reject_late(self, batch: _Batch, entry: Entry, reason: str) -> None:
+        batch.rejected += 1
+        self._refused += 1
+        self._flying.discard(entry.key)
+        self._tell(Rejected(entry.position, entry.item, reason, entry.wire))
+
+    def _tell(self, rejected: Rejected) -> None:
+        if self._writer.on_rejected is not None:
+            self._writer.on_rejected(rejected)
+
+    def _count(self) -> None:
+        """Bring the writer's counts up to date with what was packed; `written` always is."""
+        counts, before, packed = self._writer.counts, self._before, self._packed
+        counts.read = before.read + packed.read
+        counts.unchanged = before.unchanged + packed.unchanged
+        counts.duplicates = before.duplicates + packed.duplicates
+        counts.rejected = before.rejected + packed.rejected + self._refused
+
+
+def _rejected(position: int, given: Any, reason: str) -> Rejected:
+    if not isinstance(given, bytes):
+        return Rejected(position, given, reason)
+    try:
+        item = item_of_line(given)
+    except Unacceptable:
+        item = {}
+    return Rejected(position, item, reason, given)
+
+
+def _digest(key: Key) -> bytes:
+    return hashlib.blake2b(orjson.dumps(key), digest_size=16).digest()
 
 
 def key_bytes(item: Item, keys: KeySchema) -> bytes:
     """Equal keys give equal bytes: `1` and `1.0`, or base64 with other unused bits, are one key to DynamoDB."""
-    key = key_of(item, keys)
-    return orjson.dumps([_key_text(kind, key[name][kind]) for name, kind in keys.types.items()])
-
-
-def _key_text(kind: str, content: str) -> str:
-    if kind == "N":
-        return canonical_number(content)
-    return decode_binary(content).hex() if kind == "B" else content
+    return orjson.dumps(key_of_texts(item, keys))
 
 
 def put_item(plane: DataPlane, table: str, item: Item, *, absent: KeySchema | None = None) -> None:

@@ -13,7 +13,7 @@ from ops.aws import Aws, AwsError
 from ops.clock import SystemClock
 from ops.dynamodb.client import DataPlane, data_plane
 from ops.dynamodb.retry import Failure, RetryPolicy
-from ops.dynamodb.transport import Answer, checked
+from ops.dynamodb.answers import Answer, checked
 from ops.errors import BadResponse, CredentialsUnusable, NotAllowed, OpsError, TableNotFound, Throttled, Unreachable
 from tests.unit.dynamodb.kit import raw_server
 
@@ -229,12 +229,12 @@ def test_an_observer_sees_each_call_and_may_refuse_it_before_it_leaves(monkeypat
 
 
 def test_the_proxy_of_the_environment_is_used_but_never_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ops.dynamodb.transport import _proxy_for
+    from ops.dynamodb.connection import proxy_for
 
     monkeypatch.setenv("HTTPS_PROXY", "http://user:p%40ss@proxy.example:8080")
     monkeypatch.setenv("NO_PROXY", "internal.example")
-    address, headers = _proxy_for("https", "dynamodb.us-east-1.amazonaws.com")
+    address, headers = proxy_for("https", "dynamodb.us-east-1.amazonaws.com")
     assert address == ("proxy.example", 8080)
     assert headers == {"Proxy-Authorization": "Basic dXNlcjpwQHNz"}
-    assert _proxy_for("https", "internal.example") == (None, {})
-    assert _proxy_for("https", "127.0.0.1") == (None, {})
+    assert proxy_for("https", "internal.example") == (None, {})
+    assert proxy_for("https", "127.0.0.1") == (None, {})
