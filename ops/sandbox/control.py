@@ -48,10 +48,13 @@ class SandboxControl:
 
     def set_fault(
         self, name: str, *, share: float = 1.0, seed: int = 1, count: int | None = None,
-        operations: tuple[str, ...] = (),
+        operations: tuple[str, ...] = (), region: str | None = None, match: str = "", delay_s: float = 3.0,
     ) -> dict[str, Any]:  # fmt: skip
-        """Switch a fault on for DynamoDB data calls."""
-        wanted = {"name": name, "share": share, "seed": seed, "count": count, "operations": list(operations)}
+        """Switch a fault on; `operations`, `region`, `match` and `delay_s` are for the faults that say so."""
+        wanted = {
+            "name": name, "share": share, "seed": seed, "count": count, "operations": list(operations),
+            "region": region, "match": match, "delay_s": delay_s,
+        }  # fmt: skip
         return self._call("POST", "fault", wanted)
 
     def faults(self) -> list[dict[str, Any]]:

@@ -15,13 +15,23 @@ from typing import Any
 
 from ops.sandbox.aws.admin import PREFIX, Admin
 from ops.sandbox.aws.dataplane import DataPlane
+from ops.sandbox.aws.faults import OF_OBJECTS, OF_REGIONS, Fault
+from ops.sandbox.aws.spoiling import (
+    NO_SUCH_KEY,
+    Reply,
+    refusal,
+    server_error,
+    spoiled_object,
+    without_member,
+    wrong_crc,
+)
 from ops.sandbox.aws.world import World
 
 LOG = logging.getLogger("ops.sandbox")
 TARGET_PREFIX = "DynamoDB_20120810."
 STREAMS_PREFIX = "DynamoDBStreams_20120810."
 JSON_TYPE = "application/x-amz-json-1.0"
-_REGION = re.compile(r"Credential=[^/]+/[0-9]{8}/([a-z0-9-]+)/")
+_SCOPE = re.compile(r"Credential=[^/]+/[0-9]{8}/([a-z0-9-]+)/([a-z0-9-]+)/")
 _REASONS = {
     200: "OK",
     400: "Bad Request",
@@ -33,7 +43,6 @@ _REASONS = {
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
-Reply = tuple[int, bytes]
 
 
 class SandboxApplication:
@@ -53,27 +62,59 @@ class SandboxApplication:
             )
             return _send(start_response, status, json.dumps(document).encode(), "application/json")
         self._world.settle()
+        region, service = _scope(environ)
+        if self._world.faults.strike("*", region=region, names=OF_REGIONS):
+            return _reset(environ)
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         if target.startswith(TARGET_PREFIX):
             return self._dynamodb(target.removeprefix(TARGET_PREFIX), environ, start_response)
         if target.startswith(STREAMS_PREFIX):
             with self._world.lock:
                 return self._other(environ, start_response)
+        if service == "s3" and environ["REQUEST_METHOD"] == "GET" and path.strip("/").count("/"):
+            return self._object(path, environ, start_response)
         return self._other(environ, start_response)
 
     def _dynamodb(self, operation: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         body = _body(environ)
-        fault = self._world.faults.strike(operation)
-        if fault == "reset":
+        region, _ = _scope(environ)
+        fault = self._world.faults.strike(operation, region=region)
+        if fault is not None and fault.name == "reset":
             return _reset(environ)
-        if fault in _REFUSALS:
-            return _send(start_response, *_REFUSALS[fault])
+        if fault is not None and (refused := refusal(fault.name, operation, region, body)):
+            return _send(start_response, *refused)
         with self._world.lock:
-            reply = self._data_plane.answer(operation, _region(environ), body)
+            reply = self._data_plane.answer(operation, region, body)
             if reply is None:
                 environ["wsgi.input"] = io.BytesIO(body)
                 reply = _collected(self._other, environ)
-        return _deliver(fault, environ, start_response, reply)
+        if fault is None:
+            return _send(start_response, *reply)
+        if fault.name == "slow":
+            self._world.sleep(fault.delay_s)
+        return _deliver(fault, operation, environ, start_response, reply)
+
+    def _object(self, path: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """A read of an S3 object, or of what damage left of it."""
+        fault = self._world.faults.strike("GetObject", subject=path, names=OF_OBJECTS)
+        if fault is None:
+            return self._other(environ, start_response)
+        if fault.name == "s3_missing":
+            start_response("404 Not Found", [("Content-Type", "application/xml")])
+            return [NO_SUCH_KEY]
+        seen: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> None:
+            seen.append((status, headers))
+
+        body = b"".join(self._other(environ, start))
+        status, headers = seen[-1]
+        if status.startswith("2"):
+            body = spoiled_object(fault.name, body, fault.random)
+        # the library's own checksums would find the damage before the reader of the manifest does
+        kept = [(name, value) for name, value in headers if not name.lower().startswith(_OF_THE_BODY)]
+        start_response(status, [*kept, ("Content-Length", str(len(body)))])
+        return [body]
 
     def _other(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
@@ -91,9 +132,13 @@ def _body(environ: Environ) -> bytes:
     return b"".join(environ["wsgi.input"]) if environ.get("wsgi.input_terminated") else b""
 
 
-def _region(environ: Environ) -> str:
-    found = _REGION.search(environ.get("HTTP_AUTHORIZATION", ""))
-    return found.group(1) if found else "us-east-1"
+_OF_THE_BODY = ("content-length", "x-amz-checksum-", "x-amz-sdk-checksum-")
+
+
+def _scope(environ: Environ) -> tuple[str, str]:
+    """Region and service that the request was signed for."""
+    found = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
+    return (found.group(1), found.group(2)) if found else ("us-east-1", "")
 
 
 def _send(
@@ -102,34 +147,17 @@ def _send(
     body: bytes,
     content_type: str = JSON_TYPE,
     *,
-    crc: bool = True,
+    crc: int | bool = True,
 ) -> list[bytes]:
     headers = [
         ("Content-Type", content_type),
         ("Content-Length", str(len(body))),
         ("x-amzn-RequestId", uuid.uuid4().hex.upper()),
     ]
-    if crc:
-        headers.append(("x-amz-crc32", str(zlib.crc32(body))))
+    if crc is not False:
+        headers.append(("x-amz-crc32", str(zlib.crc32(body) if crc is True else crc)))
     start_response(f"{status} {_REASONS.get(status, 'Answer')}", headers)
     return [body]
-
-
-def _error_body(code: str, message: str) -> bytes:
-    return json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}).encode()
-
-
-_REFUSALS: dict[str | None, Reply] = {
-    "throttle": (
-        400,
-        _error_body(
-            "ProvisionedThroughputExceededException",
-            "The level of configured provisioned throughput for the table was exceeded. Consider increasing "
-            "your provisioning level with the UpdateTable API.",
-        ),
-    ),
-    "error500": (500, _error_body("InternalServerError", "Internal server error")),
-}
 
 
 def _collected(app: Wsgi, environ: Environ) -> Reply:
@@ -143,14 +171,25 @@ def _collected(app: Wsgi, environ: Environ) -> Reply:
     return int(seen[-1].split(" ", 1)[0]), body
 
 
-def _deliver(fault: str | None, environ: Environ, start_response: StartResponse, reply: Reply) -> Iterable[bytes]:
+def _deliver(
+    fault: Fault, operation: str, environ: Environ, start_response: StartResponse, reply: Reply
+) -> Iterable[bytes]:
+    """The answer of a call that has been applied, spoiled."""
     status, body = reply
-    if fault == "reset_after_apply":
+    if fault.name == "reset_after_apply":
         return _reset(environ)
-    if fault == "truncate" and status == 200:
+    if fault.name == "error500_after_apply":
+        return _send(start_response, *server_error())
+    if status != 200:
+        return _send(start_response, status, body)
+    if fault.name == "truncate":
         return _send(start_response, status, body[: len(body) // 2], crc=False)
-    if fault == "cut" and status == 200:
+    if fault.name == "cut":
         return _cut(environ, body)
+    if fault.name == "bad_crc":
+        return _send(start_response, status, body, crc=wrong_crc(body))
+    if fault.name == "missing_members":
+        body = without_member(operation, body, fault.random)
     return _send(start_response, status, body)
 
 

@@ -20,6 +20,7 @@ from moto.dynamodb.responses import DynamoHandler, DynamoResult
 from ops.sandbox.aws.clock import epoch, moment
 from ops.sandbox.aws.errors import service_error, table_not_found, validation
 from ops.sandbox.aws.items import StoredItem
+from ops.sandbox.aws.journal import Journal
 from ops.sandbox.aws.lifecycle import deletable, is_creating
 from ops.sandbox.aws.tables import all_items, clone, find_table, state_of
 from ops.sandbox.aws.world import World
@@ -96,7 +97,7 @@ def take(world: World, backend: DynamoDBBackend, table: Table, name: str, kind: 
     now_s, state = world.now(), state_of(table)
     identifier = f"{int(now_s * 1000):014d}-{uuid.uuid4().hex[:8]}"
     twin = clone(table)
-    twin.__dict__["sandbox"] = replace(state, journal=[], views={}, deleted=False)
+    twin.__dict__["sandbox"] = replace(state, journal=Journal(), views={}, deleted=False)
     backup = StoredBackup(
         f"{table.table_arn}/backup/{identifier}", name, kind, now_s, twin, all_items(table),
         state.item_count, state.size_bytes,

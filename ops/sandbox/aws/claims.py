@@ -189,7 +189,8 @@ _CLAIMS: tuple[tuple[str, str, str], ...] = (
     ("RETRY", API + "CommonErrors.html", """
         unprocessed_requests_come_back_and_a_loop_over_them_converges
         nothing_processed_at_all_is_an_exception
-        batch_get_returns_unprocessed_keys"""),
+        batch_get_returns_unprocessed_keys
+        a_throttled_call_names_the_resource_and_the_limit"""),
     ("STREAM", GUIDE + "Streams.html", """
         an_update_that_creates_writes_one_insert
         a_write_that_changes_nothing_writes_no_record

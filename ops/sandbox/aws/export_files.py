@@ -22,7 +22,6 @@ from moto.s3.models import S3Backend, s3_backends
 
 from ops.sandbox.aws.clock import zulu
 from ops.sandbox.aws.expressions import condition_of, paths_of, project
-from ops.sandbox.aws.history import state_at, touched_between
 from ops.sandbox.aws.items import Key, StoredItem, Wire
 from ops.sandbox.aws.pages import spread
 from ops.sandbox.aws.tables import state_of
@@ -168,7 +167,7 @@ def _summary(run: ExportRun, ended_s: float, item_count: int, billed: int) -> Do
 def _lines(run: ExportRun) -> Iterator[tuple[Wire, bytes]]:
     keep, paths = _keeper(run.selection), paths_of(run.selection, [])
     if run.from_s is None:
-        for item in state_at(state_of(run.table), run.to_s).values():
+        for item in state_of(run.table).journal.state_at(run.to_s).values():
             if keep(item):
                 shown = item.raw if paths is None else orjson.dumps(project(item.wire, paths))
                 yield item.wire, b'{"Item":' + shown + b"}"
@@ -180,9 +179,9 @@ def _changes(run: ExportRun, keep: Keep) -> Iterator[tuple[Wire, bytes]]:
     """One net change per key in [from, to); what was inserted and deleted inside leaves no line."""
     assert run.from_s is not None
     state = state_of(run.table)
-    before = state_at(state, run.from_s, inclusive=False)
-    after = state_at(state, run.to_s, inclusive=False)
-    for key, when_s in touched_between(state, run.from_s, run.to_s).items():
+    before = state.journal.state_at(run.from_s, inclusive=False)
+    after = state.journal.state_at(run.to_s, inclusive=False)
+    for key, when_s in state.journal.touched_between(run.from_s, run.to_s).items():
         old, new = before.get(key), after.get(key)
         decisive = new or old  # filters look at the newest image, for a delete at the old one
         if decisive is not None and keep(decisive):

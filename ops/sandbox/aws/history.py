@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import functools
 import threading
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from operator import itemgetter
 from typing import Any
 
 from moto.dynamodb.comparisons import get_expected, get_filter_expression
@@ -24,9 +22,11 @@ from moto.dynamodb.responses import DynamoHandler
 from ops.sandbox.aws.items import Key, StoredItem, plain_wire, with_text
 from ops.sandbox.aws.limits import checked_item, key_plan
 from ops.sandbox.aws.tables import TableState, clone, place, remove, state_of, stored
+from ops.sandbox.aws.window import window_of
 from ops.sandbox.aws.world import World
 
 Pending = tuple[Table, Key, StoredItem | None, StoredItem | None]
+TRIM_EVERY_S = 3_600
 OnCommit = Callable[[Table, StoredItem | None, StoredItem | None], None]
 
 
@@ -78,33 +78,19 @@ class History:
     def _commit(self, changes: list[Pending]) -> None:
         now_s = self._world.now()
         for table, key, before, after in changes:
-            journal = state_of(table).journal
-            when_s = max(now_s, journal[-1][0]) if journal else now_s
-            journal.append((when_s, key, after))
+            state = state_of(table)
+            if state.recovery_since_s is not None:
+                state.journal.append(now_s, key, after)
+                if now_s >= state.trim_due_s:
+                    self._trim(table, now_s)
             for listener in self.on_commit:
                 listener(table, before, after)
 
-
-_WHEN = itemgetter(0)
-
-
-def state_at(state: TableState, until_s: float, *, inclusive: bool = True) -> dict[Key, StoredItem]:
-    """The items as of `until_s`; changes of exactly that instant count when `inclusive`."""
-    find = bisect_right if inclusive else bisect_left
-    items: dict[Key, StoredItem] = {}
-    for _, key, item in state.journal[: find(state.journal, until_s, key=_WHEN)]:
-        if item is None:
-            items.pop(key, None)
-        else:
-            items[key] = item
-    return items
-
-
-def touched_between(state: TableState, from_s: float, to_s: float) -> dict[Key, float]:
-    """Keys changed in [from, to), each with the time of its last change."""
-    first = bisect_left(state.journal, from_s, key=_WHEN)
-    last = bisect_left(state.journal, to_s, key=_WHEN)
-    return {key: when_s for when_s, key, _ in state.journal[first:last]}
+    def _trim(self, table: Table, now_s: float) -> None:
+        state, bounds = state_of(table), window_of(self._world, table)
+        if bounds is not None:
+            state.journal.trim(bounds[0])
+        state.trim_due_s = now_s + TRIM_EVERY_S
 
 
 def install(world: World, history: History) -> None:

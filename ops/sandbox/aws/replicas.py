@@ -20,7 +20,7 @@ from ops.sandbox.aws.errors import service_error, validation
 from ops.sandbox.aws.history import History
 from ops.sandbox.aws.items import StoredItem
 from ops.sandbox.aws.scaling import scaled_dimensions
-from ops.sandbox.aws.tables import all_items, backend_of, clone, state_of, stored
+from ops.sandbox.aws.tables import backend_of, clone, state_of, stored
 from ops.sandbox.aws.world import ACCOUNT, World
 
 VERSION = "2019.11.21"
@@ -89,8 +89,6 @@ class Replicas:
             table_class=wanted.get("TableClassOverride") or state_of(table).table_class,
             ttl_changed_s=state_of(table).ttl_changed_s,
         )  # fmt: skip
-        for item in all_items(table):
-            state_of(replica).journal.append((self._world.now(), item.key, item))
         return replica
 
     def _delete(self, table: Table, region: str) -> None:

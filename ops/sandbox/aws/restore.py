@@ -22,7 +22,6 @@ from moto.dynamodb.responses import DynamoHandler, DynamoResult
 from ops.sandbox.aws.backups import StoredBackup, backup_of, begin_use
 from ops.sandbox.aws.clock import epoch, moment, zulu
 from ops.sandbox.aws.errors import service_error, table_not_found, validation
-from ops.sandbox.aws.history import state_at
 from ops.sandbox.aws.items import StoredItem
 from ops.sandbox.aws.lifecycle import is_creating
 from ops.sandbox.aws.tables import backend_of, find_table, place, state_of
@@ -69,7 +68,7 @@ def restore_to_point_in_time(world: World, backend: DynamoDBBackend, body: dict[
             f"RestoreDateTime '{zulu(when_s)}' must be within EarliestRestorableDateTime '{zulu(bounds[0])}' "
             f"and LatestRestorableDateTime '{zulu(bounds[1])}'",
         )
-    items = state_at(state_of(source), when_s).values()
+    items = state_of(source).journal.state_at(when_s).values()
     return _create(world, backend, body, Source(source, items, when_s))
 
 
@@ -116,7 +115,6 @@ def _create(world: World, backend: DynamoDBBackend, body: dict[str, Any], source
     state, now_s = state_of(table), world.now()
     for item in source.items:
         place(table, item)
-        state.journal.append((now_s, item.key, item))
     state.on_demand = body.get("OnDemandThroughputOverride") or copy.copy(state_of(source.table).on_demand)
     state.ready_s = now_s + world.durations.restore_s
     state.restored = {

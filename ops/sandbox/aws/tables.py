@@ -11,10 +11,10 @@ from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
 
-from ops.sandbox.aws.items import Key, StoredItem
+from ops.sandbox.aws.items import StoredItem
+from ops.sandbox.aws.journal import Journal
 from ops.sandbox.aws.world import ACCOUNT
 
-Change = tuple[float, Key, StoredItem | None]
 STATISTICS_EVERY_S = 6 * 3600
 
 
@@ -24,9 +24,10 @@ class TableState:
 
     created_s: float
     table_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    journal: list[Change] = field(default_factory=list)
-    # point-in-time recovery
+    # point-in-time recovery: the journal is kept while it is on
     recovery_since_s: float | None = None
+    journal: Journal = field(default_factory=Journal)
+    trim_due_s: float = 0.0
     # a table that is being restored or imported
     ready_s: float = 0.0
     restored: dict[str, Any] | None = None

@@ -16,7 +16,7 @@ from moto.dynamodb.models.table import Table
 from ops.sandbox.aws.clock import moment
 from ops.sandbox.aws.errors import table_not_found, validation
 from ops.sandbox.aws.lifecycle import is_creating
-from ops.sandbox.aws.tables import find_table, state_of
+from ops.sandbox.aws.tables import all_items, find_table, state_of
 from ops.sandbox.aws.world import World
 
 DAY_S = 86_400
@@ -58,11 +58,13 @@ def change(world: World, table: Table, wanted: dict[str, Any]) -> None:
     state, before = state_of(table), _description(table)
     if not enabled:
         state.recovery_since_s, after = None, {"PointInTimeRecoveryStatus": "DISABLED"}
+        state.journal.clear()
     else:
         kept_days = before.get("RecoveryPeriodInDays", MAX_PERIOD_DAYS)
         after = {"PointInTimeRecoveryStatus": "ENABLED", "RecoveryPeriodInDays": days or kept_days}
         if state.recovery_since_s is None:
             state.recovery_since_s = world.now()
+            state.journal.restart(all_items(table))
     table.continuous_backups["PointInTimeRecoveryDescription"] = after
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 
@@ -20,9 +21,19 @@ class Durations:
 
     restore_s: float = 20.0
     export_s: float = 5.0
+    # an import: the table appears after import_hidden_s and is ACTIVE shortly before the job's end
     import_s: float = 5.0
+    import_hidden_s: float = 30.0
+    bulk_s: float = 20.0
     system_backup_s: float = 6.0
     pitr_lag_s: float = 300.0
+    # off by default, since each deployment and each test would wait for them
+    table_s: float = 0.0  # CREATING of an ordinary table
+    update_s: float = 0.0  # UPDATING after UpdateTable, and CREATING of a new index
+    backups_ready_s: float = 0.0  # ContinuousBackupsUnavailableException after a table is ACTIVE
+    replica_lag_s: float = 0.0
+    # an expired item is deleted that long after it expired; AWS says within a few days
+    ttl_s: float = 172_800.0
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -72,6 +83,7 @@ class World:
     databases: dict[str, DatabaseBinding] = field(default_factory=dict)
     # moto serves requests on threads but its DynamoDB is not thread-safe: one request at a time.
     lock: threading.RLock = field(default_factory=threading.RLock)
+    sleep: Callable[[float], None] = time.sleep
 
     def now(self) -> float:
         """Epoch seconds of the sandbox."""

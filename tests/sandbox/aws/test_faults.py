@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import json
+import time
 import urllib.request
+import zlib
 from typing import Any
 
 import pytest
@@ -128,14 +131,113 @@ def test_control_plane_calls_are_never_struck(lab: Any) -> None:
     lab.table()
 
 
+def test_a_throttled_call_names_the_resource_and_the_limit(lab: Any) -> None:
+    table = lab.table()
+    arn = lab.dynamodb.describe_table(TableName=table)["Table"]["TableArn"]
+    lab.control.set_fault("throttle")
+    with pytest.raises(ClientError) as caught:
+        lab.put(table, "a")
+    assert caught.value.response["ThrottlingReasons"] == [
+        {"reason": "TableWriteProvisionedThroughputExceeded", "resource": arn}
+    ]
+    lab.control.clear_faults()
+    lab.control.set_fault("throttling", operations=("Scan",))
+    with pytest.raises(ClientError) as caught:
+        lab.dynamodb.scan(TableName=table)
+    assert caught.value.response["Error"]["Code"] == "ThrottlingException"
+    (reason,) = caught.value.response["throttlingReasons"]
+    assert reason == {"reason": "TableReadKeyRangeThroughputExceeded", "resource": arn}
+
+
+def test_control_calls_are_struck_only_when_they_are_named(lab: Any) -> None:
+    lab.control.set_fault("throttling", operations=("ListTables",), count=1)
+    assert lab.refusal(lab.dynamodb.list_tables) == "ThrottlingException"
+    lab.dynamodb.list_tables()
+
+
+def test_a_500_can_follow_a_write_that_was_applied(lab: Any) -> None:
+    table = lab.table()
+    lab.control.set_fault("error500_after_apply", count=1)
+    assert lab.refusal(lab.put, table=table, key="a") == "InternalServerError"
+    assert len(lab.scan(table)) == 1
+
+
+def test_a_200_can_lack_a_member_that_is_always_sent(lab: Any) -> None:
+    table, seen = lab.table(), set()
+    lab.fill(table, 3)
+    lab.control.set_fault("missing_members", seed=4)
+    for _ in range(20):
+        with urllib.request.urlopen(_raw(lab, "Scan", f'{{"TableName":"{table}"}}'), timeout=5) as answer:
+            seen.add(frozenset(json.loads(answer.read())))
+    always = {"Items", "Count", "ScannedCount"}
+    assert seen == {frozenset(always - {name}) for name in always}
+
+
+def test_a_200_can_carry_the_checksum_of_another_body(lab: Any) -> None:
+    table = lab.table()
+    lab.control.set_fault("bad_crc")
+    with urllib.request.urlopen(_raw(lab, "Scan", f'{{"TableName":"{table}"}}'), timeout=5) as answer:
+        assert int(answer.headers["x-amz-crc32"]) != zlib.crc32(answer.read())
+
+
+def test_a_page_can_come_late_without_holding_up_the_others(lab: Any) -> None:
+    table = lab.table()
+    lab.control.set_fault("slow", operations=("Scan",), delay_s=0.4)
+    before = time.monotonic()
+    lab.dynamodb.scan(TableName=table)
+    assert time.monotonic() - before >= 0.4
+
+
+def test_an_expired_token_applies_nothing(lab: Any) -> None:
+    table = lab.table()
+    lab.control.set_fault("expired_token", count=1)
+    assert lab.refusal(lab.put, table=table, key="a") == "ExpiredTokenException"
+    lab.control.set_fault("denied", count=1, operations=("PutItem",))
+    assert lab.refusal(lab.put, table=table, key="a") == "AccessDeniedException"
+    assert lab.scan(table) == {}
+
+
+def test_a_region_can_be_unreachable_for_every_service(lab: Any) -> None:
+    lab.control.set_fault("region_down", region="us-west-2")
+    for service, call in (("dynamodb", "list_tables"), ("sns", "list_topics")):
+        with pytest.raises(BotoCoreError):
+            getattr(lab.client(service, "us-west-2"), call)()
+        getattr(lab.client(service), call)()
+
+
+def test_an_object_can_be_flipped_cut_or_missing_when_it_is_read(lab: Any) -> None:
+    bucket, body = lab.name("objects"), b"0123456789" * 40
+    s3 = lab.client("s3")
+    s3.create_bucket(Bucket=bucket)
+    for key in ("data/one", "other"):
+        s3.put_object(Bucket=bucket, Key=key, Body=body)
+
+    def read(key: str) -> bytes:
+        found: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return found
+
+    lab.control.set_fault("s3_flip", match="data/")
+    flipped = read("data/one")
+    assert sum((left ^ right).bit_count() for left, right in zip(flipped, body, strict=True)) == 1
+    lab.control.clear_faults()
+    lab.control.set_fault("s3_cut", match="data/")
+    assert read("data/one") == body[:200] and read("other") == body
+    lab.control.clear_faults()
+    lab.control.set_fault("s3_missing", match="data/")
+    assert lab.refusal(s3.get_object, Bucket=bucket, Key="data/one") == "NoSuchKey"
+    lab.control.clear_faults()
+    assert read("data/one") == body
+
+
 @pytest.mark.parametrize(
     "wanted",
-    [{"name": "nonsense"}, {"name": "throttle", "share": 2}, {"name": "throttle", "operations": ["ListTables"]},
+    [{"name": "region_down"}, {"name": "slow", "delay_s": 1e9}, {"name": "s3_flip", "operations": ["Scan"]},
+     {"name": "nonsense"}, {"name": "throttle", "share": 2}, {"name": "throttle", "operations": ["ListTables"]},
      {"name": "unprocessed", "operations": ["Scan"]}],
 )  # fmt: skip
 def test_a_wrong_fault_is_refused_by_name(wanted: dict[str, Any]) -> None:
     plan = FaultPlan()
-    with pytest.raises(ValueError, match=r"fault|share"):
+    with pytest.raises(ValueError, match=r"fault|share|delay_s"):
         plan.set(wanted)
     assert plan.listed() == []
 
