@@ -295,7 +295,8 @@ def _leftovers(folder: Path) -> tuple[ProcessRecord, ...]:
     """Processes that serve this folder, by their command lines."""
     modules = ("ops.sandbox.server", "ops.sandbox.spotify")
     children_of_it = (f"-m {module} --folder {folder}" for module in modules)
-    return processes.find(*children_of_it, f"postgres -D {folder / 'pg' / 'data'}")
+    # initdb as well: the start may have been killed while it made the data folder
+    return processes.find(*children_of_it, f"-D {folder / 'pg' / 'data'}")
 
 
 def _end_all(folder: Path, state: SandboxState | None, clock: Clock) -> None:
