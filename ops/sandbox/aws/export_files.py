@@ -12,17 +12,14 @@ import gzip
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from moto.dynamodb.models.table import Table
 from moto.s3.models import S3Backend, s3_backends
 
 from ops.sandbox.aws.clock import zulu
-from ops.sandbox.aws.expressions import condition_of, paths_of, project
-from ops.sandbox.aws.items import Key, StoredItem, Wire
+from ops.sandbox.aws.export_content import Content
 from ops.sandbox.aws.pages import spread
 from ops.sandbox.aws.tables import state_of
 from ops.sandbox.aws.world import ACCOUNT
@@ -31,7 +28,6 @@ DATA_FILES = 4  # a fresh table of three items was exported as four files
 INCREMENTAL_MINIMUM_BYTES = 10_000_000  # least billed for incremental and filtered exports
 
 Document = dict[str, Any]
-Keep = Callable[[StoredItem], bool]
 
 
 class ExportFailed(Exception):
@@ -56,8 +52,10 @@ class ExportRun:
     prefix: str | None
     sse_algorithm: str
     kms_key_id: str | None
-    view: str
-    selection: Document
+    form: str
+    reduced: bool
+    content: Content
+    failure: tuple[str, str] | None = None
 
     @property
     def table_id(self) -> str:
@@ -92,24 +90,25 @@ class ExportResult:
 def start(run: ExportRun) -> None:
     """The empty `_started` object; a missing bucket shows at the end only."""
     s3 = _s3()
-    if run.bucket in s3.buckets:
+    if run.bucket in s3.buckets and run.failure is None:
         s3.put_object(run.bucket, f"{run.home}_started", b"")
 
 
 def write(run: ExportRun, ended_s: float) -> ExportResult:
     """Data files, then manifest-files, then manifest-summary, each manifest with its checksum."""
     s3 = _s3()
+    if run.failure is not None:
+        raise ExportFailed(*run.failure)
     if run.bucket not in s3.buckets:
         raise ExportFailed("S3NoSuchBucket", "The specified bucket does not exist")
     parts: list[list[bytes]] = [[] for _ in range(DATA_FILES)]
     names = run.table.table_key_attrs
-    for wire, line in _lines(run):
+    for wire, line in run.content.lines(run.form):
         parts[spread(wire[names[0]]) % DATA_FILES].append(line)
     files = [_write_data(s3, run, part) for part in parts]
     item_count = sum(len(part) for part in parts)
     size = sum(len(line) + 1 for part in parts for line in part)
-    reduced = run.from_s is not None or bool(run.selection)
-    billed = max(size, INCREMENTAL_MINIMUM_BYTES) if reduced else size
+    billed = max(size, INCREMENTAL_MINIMUM_BYTES) if run.reduced else size
     _write_manifest(s3, run, "manifest-files", "".join(json.dumps(one) + "\n" for one in files))
     _write_manifest(s3, run, "manifest-summary", json.dumps(_summary(run, ended_s, item_count, billed)))
     return ExportResult(item_count, billed, f"{run.home}manifest-summary.json")
@@ -121,11 +120,12 @@ def _s3() -> S3Backend:
 
 def _write_data(s3: S3Backend, run: ExportRun, lines: list[bytes]) -> Document:
     body = gzip.compress(b"".join(line + b"\n" for line in lines), mtime=0)
+    suffix = "ion.gz" if run.form == "ION" else "json.gz"
     name = base64.b32encode(uuid.uuid4().bytes)[:26].decode().lower()
     digest = hashlib.md5(body, usedforsecurity=False).digest()
     # the exporter uploads in parts: the ETag is the MD5 of the parts' MD5s
     etag = hashlib.md5(digest, usedforsecurity=False).hexdigest() + "-1"
-    key = f"{run.data_folder}{name}.json.gz"
+    key = f"{run.data_folder}{name}.{suffix}"
     s3.put_object(run.bucket, key, body, etag=etag)
     return {
         "itemCount": len(lines), "md5Checksum": base64.b64encode(digest).decode(), "etag": etag,
@@ -157,52 +157,8 @@ def _summary(run: ExportRun, ended_s: float, item_count: int, billed: int) -> Do
     summary |= {
         "s3Bucket": run.bucket, "s3Prefix": run.prefix, "s3SseAlgorithm": run.sse_algorithm,
         "s3SseKmsKeyId": run.kms_key_id, "manifestFilesS3Key": f"{run.home}manifest-files.json",
-        "billedSizeBytes": billed, "itemCount": item_count, "outputFormat": "DYNAMODB_JSON",
+        "billedSizeBytes": billed, "itemCount": item_count, "outputFormat": run.form,
     }  # fmt: skip
     if run.from_s is None:
         return {**summary, "exportType": "FULL_EXPORT"}
-    return {**summary, "outputView": run.view, "exportType": "INCREMENTAL_EXPORT"}
-
-
-def _lines(run: ExportRun) -> Iterator[tuple[Wire, bytes]]:
-    keep, paths = _keeper(run.selection), paths_of(run.selection, [])
-    if run.from_s is None:
-        for item in state_of(run.table).journal.state_at(run.to_s).values():
-            if keep(item):
-                shown = item.raw if paths is None else orjson.dumps(project(item.wire, paths))
-                yield item.wire, b'{"Item":' + shown + b"}"
-        return
-    yield from _changes(run, keep)
-
-
-def _changes(run: ExportRun, keep: Keep) -> Iterator[tuple[Wire, bytes]]:
-    """One net change per key in [from, to); what was inserted and deleted inside leaves no line."""
-    assert run.from_s is not None
-    state = state_of(run.table)
-    before = state.journal.state_at(run.from_s, inclusive=False)
-    after = state.journal.state_at(run.to_s, inclusive=False)
-    for key, when_s in state.journal.touched_between(run.from_s, run.to_s).items():
-        old, new = before.get(key), after.get(key)
-        decisive = new or old  # filters look at the newest image, for a delete at the old one
-        if decisive is not None and keep(decisive):
-            yield decisive.wire, orjson.dumps(_change(run, key, when_s, old, new))
-
-
-def _change(run: ExportRun, key: Key, when_s: float, old: StoredItem | None, new: StoredItem | None) -> Document:
-    names = run.table.table_key_attrs
-    record: Document = {
-        "Metadata": {"WriteTimestampMicros": {"N": str(int(when_s * 1_000_000))}},
-        "Keys": {name: {kind: value} for name, (kind, value) in zip(names, key, strict=True)},
-    }
-    if old is not None and run.view == "NEW_AND_OLD_IMAGES":
-        record["OldImage"] = old.wire
-    if new is not None:
-        record["NewImage"] = new.wire
-    return record
-
-
-def _keeper(selection: Document) -> Keep:
-    """FilterSpecification: a key condition and a filter, both over the exported image."""
-    conditions = [condition_of(selection, member, []) for member in ("KeyConditionExpression", "FilterExpression")]
-    tests = [one for one in conditions if one is not None]
-    return lambda item: all(test.expr(item) for test in tests)
+    return {**summary, "outputView": run.content.view, "exportType": "INCREMENTAL_EXPORT"}

@@ -18,14 +18,18 @@ from moto.dynamodb.models.table import Table
 from moto.dynamodb.responses import DynamoHandler
 
 from ops.sandbox.aws.clock import epoch, moment
-from ops.sandbox.aws.errors import not_imitated, service_error, table_not_found, validation
+from ops.sandbox.aws.errors import service_error, table_not_found, validation
+from ops.sandbox.aws.export_content import content_of, selection_of
 from ops.sandbox.aws.export_files import ExportFailed, ExportRun, start, write
+from ops.sandbox.aws.faults import OF_EXPORTS
 from ops.sandbox.aws.lifecycle import is_creating
 from ops.sandbox.aws.tables import find_table
 from ops.sandbox.aws.window import window_of
 from ops.sandbox.aws.world import World
 
 SHORTEST_S, LONGEST_S = 900, 86_400
+FORMATS = ("DYNAMODB_JSON", "ION")
+VIEWS = ("NEW_AND_OLD_IMAGES", "NEW_IMAGE")
 TOKEN_VALID_S = 8 * 3_600
 _ECHOED = (
     "ClientToken", "S3Bucket", "S3BucketOwner", "S3Prefix", "S3SseKmsKeyId", "IncrementalExportSpecification",
@@ -84,8 +88,13 @@ def begin(world: World, backend: DynamoDBBackend, body: Document) -> Export:
 
 
 def _check_shape(body: Document) -> None:
-    if body.get("ExportFormat", "DYNAMODB_JSON") != "DYNAMODB_JSON":
-        raise not_imitated(f"ExportFormat {body['ExportFormat']}; DYNAMODB_JSON is")
+    if body.get("ExportFormat", "DYNAMODB_JSON") not in FORMATS:
+        raise validation(f"1 validation error detected: Value '{body['ExportFormat']}' at 'exportFormat' failed to "
+                         "satisfy constraint: Member must satisfy enum value set: [ION, DYNAMODB_JSON]")  # fmt: skip
+    view = (body.get("IncrementalExportSpecification") or {}).get("ExportViewType", VIEWS[0])
+    if view not in VIEWS:
+        raise validation(f"1 validation error detected: Value '{view}' at 'exportViewType' failed to satisfy "
+                         "constraint: Member must satisfy enum value set: [NEW_IMAGE, NEW_AND_OLD_IMAGES]")  # fmt: skip
     if not body["TableArn"].startswith("arn:"):
         raise validation("One or more parameter values were invalid: tableArn is not a valid ARN")
     incremental, spec = body.get("ExportType") == "INCREMENTAL_EXPORT", body.get("IncrementalExportSpecification")
@@ -142,18 +151,20 @@ def _times(body: Document, bounds: tuple[int, int]) -> tuple[int | None, int]:
 def _created(world: World, table: Table, body: Document, from_s: int | None, to_s: int) -> Export:
     now_s = world.now()
     identifier = f"{int(now_s * 1000):014d}-{uuid.uuid4().hex[:8]}"
-    spec = body.get("IncrementalExportSpecification") or {}
+    spec, filters = body.get("IncrementalExportSpecification") or {}, body.get("FilterSpecification") or {}
+    view = spec.get("ExportViewType", VIEWS[0])
     run = ExportRun(
         arn=f"{table.table_arn}/export/{identifier}", identifier=identifier, table=table, started_s=now_s,
         from_s=from_s, to_s=to_s, bucket=body["S3Bucket"], prefix=body.get("S3Prefix"),
         sse_algorithm=body.get("S3SseAlgorithm", "AES256"), kms_key_id=body.get("S3SseKmsKeyId"),
-        view=spec.get("ExportViewType", "NEW_AND_OLD_IMAGES"), selection=dict(body.get("FilterSpecification") or {}),
+        form=body.get("ExportFormat", FORMATS[0]), reduced=from_s is not None or bool(filters),
+        content=content_of(table, selection_of(table, filters), view, from_s, to_s), failure=_failure(world, body),
     )  # fmt: skip
     export = Export(run, dict(body), now_s)
     export.description = {
         "ExportArn": run.arn, "ExportStatus": "IN_PROGRESS", "StartTime": moment(now_s),
         "TableArn": table.table_arn, "TableId": run.table_id, "S3SseAlgorithm": run.sse_algorithm,
-        "ExportFormat": "DYNAMODB_JSON",
+        "ExportFormat": run.form,
         **{name: body[name] for name in _ECHOED if body.get(name) is not None},
     }  # fmt: skip
     if from_s is None:
@@ -161,6 +172,17 @@ def _created(world: World, table: Table, body: Document, from_s: int | None, to_
     else:
         export.description["ExportType"] = "INCREMENTAL_EXPORT"
     return export
+
+
+def _failure(world: World, body: Document) -> tuple[str, str] | None:
+    """What a fault has in store: accepted now, seen in DescribeExport only."""
+    kms = {"export_kms"} if body.get("S3SseAlgorithm") != "KMS" else set()
+    fault = world.faults.strike("ExportTableToPointInTime", names=OF_EXPORTS - kms)
+    if fault is None:
+        return None
+    if fault.name == "export_denied":
+        return "S3AccessDenied", f"Access to the S3 bucket {body['S3Bucket']} is denied"
+    return "KmsNotFoundException", f"The KMS key {body.get('S3SseKmsKeyId', 'aws/s3')} does not exist"
 
 
 def listed(backend: DynamoDBBackend, body: Document) -> Document:

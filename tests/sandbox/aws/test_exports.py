@@ -6,10 +6,14 @@ import base64
 import gzip
 import hashlib
 import json
+import operator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+
+from ops.sandbox.aws import ion
+from ops.sandbox.aws.values import checked_value
 
 
 def _bucket(lab: Any) -> str:
@@ -264,10 +268,135 @@ def test_list_exports_is_newest_first_and_empty_once_the_table_is_deleted(lab: A
     assert lab.dynamodb.describe_export(ExportArn=made[0])["ExportDescription"]["ExportStatus"] == "COMPLETED"
 
 
-def test_ion_is_refused_and_not_replaced_by_json(lab: Any) -> None:
+def _ion_lines(lab: Any, bucket: str, description: dict[str, Any]) -> list[dict[str, Any]]:
+    """The structs of an ION export as attribute values, every line checked for its marker."""
+    summary = json.loads(_read(lab, bucket, description["ExportManifest"]))
+    assert summary["outputFormat"] == "ION"
+    found: list[dict[str, Any]] = []
+    for entry in map(json.loads, _read(lab, bucket, summary["manifestFilesS3Key"]).splitlines()):
+        assert entry["dataFileS3Key"].endswith(".ion.gz")
+        lines = gzip.decompress(_read(lab, bucket, entry["dataFileS3Key"])).decode().splitlines()
+        assert len(lines) == entry["itemCount"] and all(line.startswith("$ion_1_0 {") for line in lines)
+        found += [value["M"] for line in lines for value in ion.values(line)]
+    return found
+
+
+def _normal(wire: dict[str, Any]) -> dict[str, Any]:
+    return {name: checked_value(value)[0] for name, value in wire.items()}
+
+
+def test_an_ion_export_holds_the_same_items_as_ion_text(lab: Any) -> None:
     table, bucket = lab.table(), _bucket(lab)
-    call = {"TableArn": _arn(lab, table), "S3Bucket": bucket, "ExportFormat": "ION"}
-    assert lab.refusal(lab.dynamodb.export_table_to_point_in_time, **call) == "NotImitatedBySandbox"
+    lab.fill(table, 9, tags={"SS": ["a", "b"]}, m={"M": {"x y": {"NULL": True}}}, price={"N": "2000"})
+    lab.dynamodb.put_item(TableName=table, Item={"pk": {"S": "b"}, "raw": {"B": b"\x00\xff"}})
+    lab.control.advance(400)
+    asked = _export(lab, table, bucket, ExportFormat="ION")
+    assert asked["ExportFormat"] == "ION"
+    plain = _lines(lab, bucket, _export(lab, table, bucket))
+    found = [_normal(line["Item"]["M"]) for line in _ion_lines(lab, bucket, asked)]
+    key = operator.itemgetter("pk")
+    assert sorted(found, key=lambda one: str(key(one))) == sorted(
+        (line["Item"] for line in plain), key=lambda one: str(key(one))
+    )
+
+
+def test_an_incremental_ion_export_holds_the_same_changes(lab: Any) -> None:
+    table, bucket = lab.table(), _bucket(lab)
+    lab.fill(table, 2)
+    first = lab.second()
+    lab.put(table, "k0", v={"N": "9"})
+    lab.dynamodb.delete_item(TableName=table, Key={"pk": {"S": "k1"}})
+    lab.control.advance(1000)
+    second = lab.second()
+    lab.control.advance(400)
+    window = _incremental(first, second)
+    plain = _lines(lab, bucket, _export(lab, table, bucket, **window))
+    found = [
+        line["Record"]["M"]
+        for line in _ion_lines(lab, bucket, _export(lab, table, bucket, ExportFormat="ION", **window))
+    ]
+    read = [{name: _normal(image["M"]) for name, image in one.items()} for one in found]
+    assert sorted(map(str, (sorted(one.items()) for one in read))) == sorted(
+        map(str, (sorted(one.items()) for one in plain))
+    )
+
+
+def test_denied_buckets_and_missing_keys_show_only_in_describe_export(lab: Any) -> None:
+    table, bucket = lab.table(), _bucket(lab)
+    for fault, code, more in (
+        ("export_denied", "S3AccessDenied", {}),
+        ("export_kms", "KmsNotFoundException", {"S3SseAlgorithm": "KMS", "S3SseKmsKeyId": "alias/none"}),
+    ):
+        lab.control.set_fault(fault, count=1)
+        call = {"TableArn": _arn(lab, table), "S3Bucket": bucket, **more}
+        begun = lab.dynamodb.export_table_to_point_in_time(**call)["ExportDescription"]
+        assert begun["ExportStatus"] == "IN_PROGRESS" and "FailureCode" not in begun
+        lab.control.advance(6)
+        ended = lab.dynamodb.describe_export(ExportArn=begun["ExportArn"])["ExportDescription"]
+        assert (ended["ExportStatus"], ended["FailureCode"]) == ("FAILED", code)
+        assert "ExportManifest" not in ended
+    assert "Contents" not in lab.client("s3").list_objects_v2(Bucket=bucket)
+    lab.control.set_fault("export_kms")
+    assert _export(lab, table, bucket)["ExportStatus"] == "COMPLETED"
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [{"KeyConditionExpression": "pk = :p", "FilterExpression": "sk > :n"},
+     {"KeyConditionExpression": "pk = :p", "FilterExpression": "#k = :n", "ExpressionAttributeNames": {"#k": "pk"}},
+     {"KeyConditionExpression": "sk = :n"}, {"KeyConditionExpression": "pk > :p"},
+     {"FilterExpression": "keep = = :n"}, {"FilterExpression": "keep = :n OR " * 400 + "keep = :n"}],
+)  # fmt: skip
+def test_a_key_condition_is_one_partition_and_a_filter_beside_it_names_no_key(
+    lab: Any, selection: dict[str, Any]
+) -> None:
+    table, bucket = lab.table(sort="N"), _bucket(lab)
+    values = {":p": {"S": "mine"}, ":n": {"N": "1"}}
+    text = " ".join(str(part) for part in selection.values())
+    used = {name: value for name, value in values.items() if name in text}
+    call = {"TableArn": _arn(lab, table), "S3Bucket": bucket}
+    filters = {**selection, "ExpressionAttributeValues": used}
+    code = lab.refusal(lab.dynamodb.export_table_to_point_in_time, FilterSpecification=filters, **call)
+    assert code == "ValidationException"
+
+
+def test_a_filter_without_a_key_condition_may_name_keys(lab: Any) -> None:
+    table, bucket = lab.table(sort="N"), _bucket(lab)
+    for number in range(4):
+        lab.put(table, "mine", sk={"N": str(number)})
+    lab.control.advance(400)
+    selection = {"FilterExpression": "sk >= :n", "ExpressionAttributeValues": {":n": {"N": "2"}}}
+    lines = _lines(lab, bucket, _export(lab, table, bucket, FilterSpecification=selection))
+    assert sorted(line["Item"]["sk"]["N"] for line in lines) == ["2", "3"]
+
+
+def test_a_projection_narrows_the_images_of_an_incremental_and_keeps_its_keys(lab: Any) -> None:
+    table, bucket = lab.table(), _bucket(lab)
+    lab.put(table, "a", v={"N": "1"}, w={"N": "1"})
+    first = lab.second()
+    lab.put(table, "a", v={"N": "2"}, w={"N": "2"})
+    lab.control.advance(1000)
+    second = lab.second()
+    lab.control.advance(400)
+    selection = {"ProjectionExpression": "v"}
+    export = _export(lab, table, bucket, FilterSpecification=selection, **_incremental(first, second))
+    (line,) = _lines(lab, bucket, export)
+    assert (line["Keys"], line["OldImage"], line["NewImage"]) == (
+        {"pk": {"S": "a"}}, {"v": {"N": "1"}}, {"v": {"N": "2"}}
+    )  # fmt: skip
+
+
+def test_an_export_under_way_is_not_changed_by_what_happens_to_the_table(lab: Any) -> None:
+    table, bucket = lab.table(), _bucket(lab)
+    lab.fill(table, 5)
+    lab.control.advance(400)
+    call = {"TableArn": _arn(lab, table), "S3Bucket": bucket}
+    arn = lab.dynamodb.export_table_to_point_in_time(**call)["ExportDescription"]["ExportArn"]
+    lab.pitr(table, enabled=False)
+    lab.dynamodb.delete_table(TableName=table)
+    lab.control.advance(6)
+    ended = lab.dynamodb.describe_export(ExportArn=arn)["ExportDescription"]
+    assert (ended["ExportStatus"], len(_lines(lab, bucket, ended))) == ("COMPLETED", 5)
 
 
 def test_an_unknown_export_is_not_found(lab: Any) -> None:
