@@ -5,7 +5,6 @@ As with the peers, the window opens when libraries are imported, and reading the
 
 from __future__ import annotations
 
-import gzip
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from bench.window import Job, Window, main
 from ops.aws import Aws
 from ops.clock import SystemClock
 from ops.dynamodb.client import DataPlane, data_plane
+from ops.dynamodb.lines import read_lines, write_lines
 from ops.dynamodb.scan import Scan, ScanRequest
 from ops.dynamodb.write import BulkWriter, WriteTarget
 from ops.model.items import Item, KeySchema
@@ -33,6 +33,13 @@ REGION = "us-east-1"
 KEYS = KeySchema("artist_id", "S", "id", "S")
 #: What `ops --help` must not load: each costs about as much as all the rest.
 HEAVY = ("boto3", "botocore", "pulumi", "duckdb", "moto")
+
+
+def export_lines(files: tuple[str, ...]) -> Iterator[bytes]:
+    """All export lines, unpacked as the data plane does it."""
+    for path in files:
+        with Path(path).open("rb") as file:
+            yield from read_lines(file)
 
 
 def export_items(files: tuple[str, ...]) -> Iterator[Item]:
@@ -53,19 +60,18 @@ def write(job: Job, window: Window) -> int:
     """Export lines into a table by the bulk writer."""
     writer = BulkWriter(plane(), WriteTarget(TABLE, KEYS))
     with window:
-        counts = writer.put(export_items(job.files))
+        counts = writer.put_lines(export_lines(job.files))
     if counts.written != job.items:
         raise RuntimeError(f"{counts.written} of {job.items} items written")
     return counts.written
 
 
 def scan(job: Job, window: Window) -> int:
-    """A parallel scan into export lines; options: segments, level (of gzip)."""
+    """A parallel scan into a file of export lines; options: segments."""
     reading = Scan(plane(), ScanRequest(TABLE, segments=int(job.options["segments"])))
     target = Path(job.folder) / "scan.json.gz"
-    with window, gzip.open(target, "wb", compresslevel=int(job.options["level"])) as file:
-        for page in reading.pages():
-            file.write(b"".join(b'{"Item":%s}\n' % orjson.dumps(item) for item in page.items))
+    with window:
+        write_lines(reading, target)
     return sum(1 for _ in export_items((str(target),)))
 
 

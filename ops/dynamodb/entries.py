@@ -6,7 +6,7 @@ object and reads its key attributes on the way; what is odd about a line sends i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,7 +122,6 @@ def item_of_line(line: bytes) -> Any:
 
 def _line_reader(keys: KeySchema) -> Callable[[bytes], Key]:
     """The key of a line, its item's other attributes stepped over."""
-    limits = (PARTITION_KEY_LIMIT_BYTES, SORT_KEY_LIMIT_BYTES)
     fields = [(f"k{at}", _value_type(kind)) for at, kind in enumerate(keys.types.values())]
     try:
         item = msgspec.defstruct("Item", fields, rename={f"k{at}": name for at, name in enumerate(keys.names)})
@@ -130,17 +129,35 @@ def _line_reader(keys: KeySchema) -> Callable[[bytes], Key]:
         return _no_reader
     line = msgspec.defstruct("Line", [("item", item)], rename={"item": "Item"}, forbid_unknown_fields=True)
     decode: Callable[[bytes], Any] = msgspec.json.Decoder(line).decode
-    makers = [_key_maker(kind, limit) for kind, limit in zip(keys.types.values(), limits, strict=False)]
+    first = _TEXT[keys.partition_type]
+    # Four bytes is the longest that a character gets; base64 and digits are longer than what they stand for.
+    most_first, most_second = PARTITION_KEY_LIMIT_BYTES // 4, SORT_KEY_LIMIT_BYTES // 4
     if keys.sort is None:
-        [only] = makers
-        return lambda text: (only(decode(text).item.k0.text),)
-    first, second = makers
+
+        def one(text: bytes) -> Key:
+            partition = decode(text).item.k0.text
+            if not 0 < len(partition) <= most_first:
+                raise Unacceptable("a key to be looked at more closely")
+            return (first(partition),)
+
+        return one
+    second = _TEXT[keys.sort_type or "S"]
 
     def both(text: bytes) -> Key:
         found = decode(text).item
-        return (first(found.k0.text), second(found.k1.text))
+        partition, sort = found.k0.text, found.k1.text
+        if not (0 < len(partition) <= most_first and 0 < len(sort) <= most_second):
+            raise Unacceptable("a key to be looked at more closely")
+        return (first(partition), second(sort))
 
-    return both
+    def both_texts(text: bytes) -> Key:
+        found = decode(text).item
+        partition, sort = found.k0.text, found.k1.text
+        if not (0 < len(partition) <= most_first and 0 < len(sort) <= most_second):
+            raise Unacceptable("a key to be looked at more closely")
+        return (partition, sort)
+
+    return both_texts if first is second is _same else both
 
 
 def _no_reader(line: bytes) -> Key:
@@ -149,21 +166,3 @@ def _no_reader(line: bytes) -> Key:
 
 def _value_type(kind: str) -> Any:
     return msgspec.defstruct("Value", [("text", str)], rename={"text": kind}, forbid_unknown_fields=True)
-
-
-def _key_maker(kind: str, limit_bytes: int) -> Callable[[str], str]:
-    if kind == "N":
-        return canonical_number
-
-    def text(content: str) -> str:
-        # Four bytes is the longest that a character gets; base64 is longer than what it stands for.
-        if not content or len(content) * 4 > limit_bytes:
-            raise Unacceptable("a key to be looked at more closely")
-        return content
-
-    return text if kind == "S" else lambda content: _binary(text(content))
-
-
-def keys_of(entries: list[Entry]) -> Iterator[Key]:
-    """Their keys."""
-    return (entry.key for entry in entries)

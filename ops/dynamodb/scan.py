@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import queue
-import threading
-from collections.abc import Generator, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
+from ops.dynamodb.answers import RawPage, checked, checked_page
 from ops.dynamodb.capacity import CapacityLimit, consumed
 from ops.dynamodb.client import DataPlane
 from ops.dynamodb.expressions import Expression, projection
+from ops.dynamodb.pipeline import Pipeline
+from ops.dynamodb.transport import Decode
 from ops.errors import BadResponse
 from ops.model.items import Item
 
-#: Pages that may wait for the reader, for each segment: 1 MB each on the wire.
-PAGES_AHEAD = 2
 DEFAULT_SEGMENTS = 4
 
 
@@ -65,10 +65,6 @@ class Cursor:
     done: bool = False
 
 
-#: What a segment's thread hands over: a page, its end (None), or the failure that ended it.
-_Handed = Page | BaseException | None
-
-
 @dataclass(slots=True)
 class Scan:
     """One scan; iterate it once. `cursors` may be given to go on with an earlier one of as many segments."""
@@ -86,79 +82,61 @@ class Scan:
 
     def pages(self) -> Iterator[Page]:
         """Every page; a failure of any segment ends the scan with that failure."""
-        self.cursors = self.cursors or tuple(Cursor(number) for number in range(self.request.segments))
-        todo = {cursor.segment: cursor for cursor in self.cursors if not cursor.done}
-        never = threading.Event()
-        one = next(iter(todo.values()), None)
-        pages = self._parallel(todo) if one is None or len(todo) > 1 else self._segment(one.segment, one.start, never)
-        for page in pages:
-            self._count(page)
+        for cursor, document in self._walk(checked, _key_of):
+            units = consumed(document)
+            page = Page(cursor.segment, document["Items"], document["ScannedCount"], units, _key_of(document))
+            self._count(len(page.items), page.scanned, units)
             yield page
-            cursor = todo[page.segment]
             cursor.start, cursor.done = page.next_key, page.next_key is None
 
-    def _parallel(self, todo: Mapping[int, Cursor]) -> Iterator[Page]:
-        waiting: queue.Queue[_Handed] = queue.Queue(maxsize=PAGES_AHEAD * len(todo) or 1)
-        stop = threading.Event()
-        try:
-            for cursor in todo.values():
-                # Daemons: Ctrl-C must not wait for a request that is on its way.
-                work = (cursor.segment, cursor.start, waiting, stop)
-                threading.Thread(target=self._feed, args=work, name=f"scan-{cursor.segment}", daemon=True).start()
-            running = len(todo)
-            while running:
-                handed = waiting.get()
-                if isinstance(handed, BaseException):
-                    raise handed
-                if handed is None:
-                    running -= 1
-                else:
-                    yield handed
-        finally:
-            stop.set()
-
-    def _feed(self, segment: int, start: Item | None, waiting: queue.Queue[_Handed], stop: threading.Event) -> None:
-        last: BaseException | None = None
-        try:
-            for page in self._segment(segment, start, stop):
-                _hand(waiting, page, stop)
-        except BaseException as error:  # noqa: BLE001 - raised again by the reader, in its own thread
-            last = error
-        _hand(waiting, last, stop)
-
-    def _segment(self, segment: int, start: Item | None, stop: threading.Event) -> Iterator[Page]:
-        keys = LoopGuard(f"scan of {self.request.table}, segment {segment},")
-        while not stop.is_set():
-            page = self._page(segment, start)
-            keys.check(page.next_key)
+    def raw_pages(self) -> Iterator[RawPage]:
+        """The same pages, each item as the bytes that AWS sent."""
+        for cursor, page in self._walk(checked_page, _raw_key):
+            self._count(len(page.items), page.scanned, page.capacity)
             yield page
-            if page.next_key is None:
-                return
-            start = page.next_key
+            cursor.start, cursor.done = page.next_key, page.next_key is None
 
-    def _page(self, segment: int, start: Item | None) -> Page:
-        if self.limit is not None:
-            self.limit.before()
-        document = self.plane.call("Scan", scan_params(self.request, segment, start))
-        units = consumed(document)
-        if self.limit is not None:
-            self.limit.spent(units)
-        return Page(segment, document["Items"], document["ScannedCount"], units, document.get("LastEvaluatedKey"))
+    def _walk(self, decode: Decode, next_key: Callable[[Any], Item | None]) -> Iterator[tuple[Cursor, Any]]:
+        """Pages as they come. Of each segment one page is on its way while another is used."""
+        request = self.request
+        self.cursors = self.cursors or tuple(Cursor(number) for number in range(request.segments))
+        todo = deque((cursor, cursor.start) for cursor in self.cursors if not cursor.done)
+        guards = {
+            cursor.segment: LoopGuard(f"scan of {request.table}, segment {cursor.segment},") for cursor, _ in todo
+        }
+        with Pipeline[Cursor](
+            self.plane, "Scan", request.table, decode=decode, limit=self.limit, most=max(1, len(todo))
+        ) as pipe:
+            while todo or pipe.busy:
+                self._ask(pipe, todo)
+                ended = pipe.take()
+                assert ended is not None
+                cursor, key = ended.ticket, next_key(ended.outcome)
+                guards[cursor.segment].check(key)
+                if key is not None:
+                    todo.append((cursor, key))
+                    self._ask(pipe, todo)
+                yield cursor, ended.outcome
 
-    def _count(self, page: Page) -> None:
-        self.counts.items += len(page.items)
-        self.counts.scanned += page.scanned
+    def _ask(self, pipe: Pipeline[Cursor], todo: deque[tuple[Cursor, Item | None]]) -> None:
+        while todo and pipe.room():
+            cursor, start = todo.popleft()
+            pipe.submit(cursor, orjson.dumps(scan_params(self.request, cursor.segment, start)))
+
+    def _count(self, items: int, scanned: int, capacity: float) -> None:
+        self.counts.items += items
+        self.counts.scanned += scanned
         self.counts.pages += 1
-        self.counts.capacity += page.capacity
+        self.counts.capacity += capacity
 
 
-def _hand(waiting: queue.Queue[_Handed], handed: _Handed, stop: threading.Event) -> None:
-    while not stop.is_set():
-        try:
-            waiting.put(handed, timeout=0.1)
-        except queue.Full:
-            continue
-        return
+def _key_of(document: dict[str, Any]) -> Item | None:
+    key: Item | None = document.get("LastEvaluatedKey")
+    return key
+
+
+def _raw_key(page: RawPage) -> Item | None:
+    return page.next_key
 
 
 class LoopGuard:

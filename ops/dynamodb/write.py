@@ -19,7 +19,7 @@ import orjson
 from ops.dynamodb.attributes import Unacceptable
 from ops.dynamodb.capacity import CapacityLimit
 from ops.dynamodb.client import DataPlane
-from ops.dynamodb.entries import Entries, Entry, Key, item_of_line, key_of_texts, keys_of
+from ops.dynamodb.entries import Entries, Entry, Key, item_of_line, key_of_texts
 from ops.dynamodb.pipeline import MOST_AT_ONCE, Ended, Pipeline
 from ops.dynamodb.retry import Failure
 from ops.errors import AccountingMismatch, BadResponse, OpsError
@@ -262,15 +262,15 @@ class _Run:
     def _close(self, position: int) -> None:
         """Send what was packed; the input is settled up to `position` once that is acknowledged."""
         batch = _Batch(replace(self._packed, read=position))
-        entries, self._batch, self._size = list(self._batch.values()), {}, 0
+        packed, self._batch, self._size = self._batch, {}, 0
+        entries = list(packed.values())
         self._unsettled.append(batch)
         if not entries:
             self._advance()
             return
-        keys = set(keys_of(entries))
-        self._flying |= keys
+        self._flying.update(packed)
         if self._writer.unchanged is not None:
-            self._touched.update(map(hash, keys))
+            self._touched.update(map(hash, packed))
         part, body = _Part(batch, entries), self._body(entries)
         batch.parts = 1
         while not self._pipe.room(len(body)):
@@ -279,7 +279,10 @@ class _Run:
 
     def _body(self, entries: list[Entry]) -> bytes:
         frame, between, end = self._frame
-        return frame + between.join([entry.wire for entry in entries]) + end
+        wires = [entry.wire for entry in entries]
+        # One copy of what may be megabytes.
+        wires[0], wires[-1] = frame + wires[0], (wires[-1] if len(wires) > 1 else frame + wires[0]) + end
+        return between.join(wires)
 
     def _settle(self, ended: Ended[_Part] | None) -> None:
         assert ended is not None
@@ -302,7 +305,7 @@ class _Run:
         """Count what was written; the entries that were not."""
         part.batch.written += len(part.entries) - len(left)
         self._writer.counts.written += len(part.entries) - len(left)
-        self._flying.difference_update(key for key in keys_of(part.entries) if key not in left)
+        self._flying.difference_update([entry.key for entry in part.entries if entry.key not in left])
         return [entry for entry in part.entries if entry.key in left] if left else []
 
     def _left(self, document: dict[str, Any], part: _Part) -> set[Key]:
@@ -317,7 +320,7 @@ class _Run:
             left = {key_of_texts(request[self._operation][member], keys) for request in requests}
         except (AttributeError, KeyError, TypeError, Unacceptable) as error:
             raise BadResponse("BatchWriteItem: UnprocessedItems cannot be read", why=repr(error)) from error
-        if not left <= set(keys_of(part.entries)):
+        if not left <= {entry.key for entry in part.entries}:
             raise BadResponse("BatchWriteItem: UnprocessedItems holds what was not sent")
         return left
 
