@@ -135,7 +135,8 @@ _CLAIMS: tuple[tuple[str, str, str], ...] = (
         csv_types_key_columns_and_leaves_the_others_strings
         csv_with_a_header_list_reads_the_first_line_as_data
         a_full_export_can_be_imported_from_its_data_folder
-        list_imports_shows_the_jobs_of_a_table_and_describe_echoes_the_request"""),
+        list_imports_shows_the_jobs_of_a_table_and_describe_echoes_the_request
+        an_ion_export_can_be_imported_from_its_data_folder"""),
     ("IMPORT-SEEN", OBSERVED, """
         the_first_unparsable_line_drops_the_rest_of_its_object_and_counts_once
         invalid_items_count_one_by_one_and_the_valid_rows_stay
@@ -146,7 +147,8 @@ _CLAIMS: tuple[tuple[str, str, str], ...] = (
         an_empty_prefix_completes_with_an_empty_table
         the_loser_of_two_imports_to_one_name_fails_with_table_already_exists
         the_wrong_compression_imports_nothing
-        a_repeated_token_returns_the_job_and_another_table_conflicts"""),
+        a_repeated_token_returns_the_job_and_another_table_conflicts
+        unparsable_ion_drops_the_rest_of_its_object_and_counts_once"""),
     ("BATCH", API + "API_BatchWriteItem.html", """
         a_batch_holds_at_most_25_requests
         an_empty_batch_is_refused
@@ -251,6 +253,20 @@ _CLAIMS: tuple[tuple[str, str, str], ...] = (
     ("RDS", "docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html", """
         an_rds_instance_of_a_bound_engine_reports_the_database_and_its_credentials
         a_restored_rds_instance_does_not_pretend_to_be_its_source"""),
+    ("IMPORT-LOG", GUIDE + "S3DataImport.Validation.html", """
+        errors_are_logged_one_event_each_with_the_place_of_the_item"""),
+    ("BULK", API + "API_StartBulkPutItems.html", """
+        a_bulk_put_writes_into_an_existing_table_and_leaves_its_other_items
+        a_bulk_put_reads_ion
+        a_bulk_token_replays_its_operation_and_refuses_other_parameters
+        a_bulk_put_needs_1024_units_a_known_tier_and_json_or_ion"""),
+    ("BULK-RUN", API + "API_BulkOperationDescription.html", """
+        invalid_input_makes_it_completed_with_errors_and_counts_as_processed_too
+        a_cancelled_bulk_put_keeps_what_it_has_written
+        bulk_operations_are_listed_newest_first_in_pages_of_10_for_90_days"""),
+    ("BULK-LIMIT", GUIDE + "BulkPutItems.Considerations.html", """
+        a_bulk_put_needs_a_table_that_is_no_replica_and_not_being_restored
+        no_replica_is_added_while_a_bulk_put_runs"""),
 )  # fmt: skip
 
 NOT_IMITATED: tuple[Gap, ...] = (
@@ -263,8 +279,8 @@ NOT_IMITATED: tuple[Gap, ...] = (
     Gap("GAP-07", "Durability: all state is in memory and ends with the process."),
     Gap("GAP-08", "CREATING, UPDATING and DELETING phases of ordinary tables, indexes and replicas: all immediate."),
     Gap("GAP-09", "ContinuousBackupsUnavailableException in the first seconds of a table."),
-    Gap("GAP-10", "Imports of ION or ZSTD: refused. The error log of an import in CloudWatch Logs."),
-    Gap("GAP-12", "StartBulkPutItems and its family: refused."),
+    Gap("GAP-10", "Imports and bulk puts of ZSTD: refused, for want of a decoder."),
+    Gap("GAP-12", "Bulk puts: lines with a condition and the report objects; the form of ARNs and failure codes is assumed."),
     Gap("GAP-13", "Replication lag, conflicts, strong consistency across Regions, disassociation of replicas."),
     Gap("GAP-14", "Deletion of expired items by TTL."),
     Gap("GAP-15", "Application Auto Scaling by load: capacity never moves except up to a raised minimum."),

@@ -1,4 +1,4 @@
-"""Reads the objects of an import as the service does.
+"""Reads the objects of an import or a bulk put as the service does.
 
 docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataImport.Format.html (formats) and
 .../S3DataImport.Validation.html (errors). Unparsable text ends the rest of its object and counts once; a row that
@@ -10,72 +10,111 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 from moto.core.exceptions import JsonRESTError
 from moto.dynamodb.models.table import Table
 
+from ops.sandbox.aws import ion
 from ops.sandbox.aws.history import History
-from ops.sandbox.aws.items import Wire
+from ops.sandbox.aws.items import StoredItem, Wire
 from ops.sandbox.aws.limits import checked_item, key_plan
 from ops.sandbox.aws.tables import stored
 
 Document = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One line of the error log."""
+
+    key: str
+    index: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """How the objects are written."""
+
+    form: str
+    compression: str
+    csv_options: Document = field(default_factory=dict)
+    items_only: bool = False  # a line with more than an item raises Conditional
+
+
 @dataclass(slots=True)
 class Tally:
-    """The counters of DescribeImport."""
+    """The counters of DescribeImport, and what the error log says."""
 
     processed: int = 0
     imported: int = 0
-    errors: int = 0
+    imported_bytes: int = 0
     processed_bytes: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def errors(self) -> int:
+        """ErrorCount."""
+        return len(self.problems)
 
 
 class Unreadable(Exception):
     """The rest of this object cannot be read."""
 
 
-def read_objects(history: History, table: Table, body: Document, objects: Iterable[tuple[str, bytes]]) -> Tally:
-    """Put every valid row into the table, all at one instant; returns the counters."""
-    tally, plan = Tally(), key_plan(table)
-    with history.atomic():
-        for _, content in objects:
+class Conditional(Exception):
+    """A line carries more than an item."""
+
+
+def read_object(history: History, table: Table, source: Source, key: str, content: bytes, tally: Tally) -> None:
+    """Put every valid row of one object into the table; counts into `tally`."""
+    plan, count = key_plan(table), 0
+    try:
+        for row in _rows(table, source, content, tally):
+            tally.processed += 1
+            count += 1
             try:
-                for row in _rows(table, body, content, tally):
-                    tally.processed += 1
-                    try:
-                        item = checked_item(plan, row)
-                    except JsonRESTError:
-                        tally.errors += 1
-                        continue
-                    history.put(table, item, stored(table, item.wire))
-                    tally.imported += 1
-            except Unreadable:
-                tally.processed += 1
-                tally.errors += 1
-    return tally
+                item = checked_item(plan, row)
+            except JsonRESTError as error:
+                tally.problems.append(Problem(key, count - 1, _message(error)))
+                continue
+            _keep(history, table, item, tally)
+    except Unreadable as error:
+        tally.processed += 1
+        tally.problems.append(Problem(key, count, str(error)))
 
 
-def _rows(table: Table, body: Document, content: bytes, tally: Tally) -> Iterator[Wire]:
-    if body.get("InputCompressionType") == "GZIP":
+def _keep(history: History, table: Table, item: StoredItem, tally: Tally) -> None:
+    history.put(table, item, stored(table, item.wire))
+    tally.imported += 1
+    tally.imported_bytes += item.size_bytes
+
+
+def _message(error: JsonRESTError) -> str:
+    found: Document = json.loads(str(error.description))
+    return str(found.get("message") or found.get("Message") or error)
+
+
+def _rows(table: Table, source: Source, content: bytes, tally: Tally) -> Iterator[Wire]:
+    if source.compression == "GZIP":
         try:
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
             raise Unreadable(str(error)) from error
     tally.processed_bytes += len(content)
-    if body.get("InputFormat", "DYNAMODB_JSON") == "CSV":
-        options = (body.get("InputFormatOptions") or {}).get("Csv") or {}
-        return _csv_rows(table, options, content)
-    return _json_rows(content)
+    if source.form == "CSV":
+        return _csv_rows(table, source.csv_options, content)
+    reader = _ion_rows if source.form == "ION" else _json_rows
+    return reader(content, source.items_only)
 
 
-def _json_rows(content: bytes) -> Iterator[Wire]:
+def _json_rows(content: bytes, items_only: bool) -> Iterator[Wire]:
     for line in content.split(b"\n"):
         if not line.strip():
             continue
@@ -83,10 +122,27 @@ def _json_rows(content: bytes) -> Iterator[Wire]:
             parsed = orjson.loads(line)
         except orjson.JSONDecodeError as error:
             raise Unreadable(str(error)) from error
-        item = parsed.get("Item") if isinstance(parsed, dict) else None
-        if not isinstance(item, dict):
-            raise Unreadable("a line without an Item")
-        yield item
+        yield _item(parsed, items_only)
+
+
+def _ion_rows(content: bytes, items_only: bool) -> Iterator[Wire]:
+    try:
+        for value in ion.values(content.decode()):
+            item = _item(value.get("M"), items_only)
+            if "M" not in item:
+                raise Unreadable("an Item that is no struct")
+            yield item["M"]
+    except (UnicodeDecodeError, ion.Malformed) as error:
+        raise Unreadable(str(error)) from error
+
+
+def _item(parsed: Any, items_only: bool) -> Wire:
+    item = parsed.get("Item") if isinstance(parsed, dict) else None
+    if not isinstance(item, dict):
+        raise Unreadable("a line without an Item")
+    if items_only and len(parsed) > 1:
+        raise Conditional(", ".join(sorted(map(str, set(parsed) - {"Item"}))))
+    return item
 
 
 def _csv_rows(table: Table, options: Document, content: bytes) -> Iterator[Wire]:

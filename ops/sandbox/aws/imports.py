@@ -7,6 +7,7 @@ invisible first, then CREATING, and ACTIVE shortly before the job ends.
 
 from __future__ import annotations
 
+import json
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,16 +17,19 @@ from moto.dynamodb.exceptions import ResourceInUseException
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.responses import DynamoHandler
+from moto.logs.models import logs_backends
 from moto.s3.models import s3_backends
 
 from ops.sandbox.aws.clock import moment
-from ops.sandbox.aws.errors import not_imitated, service_error
+from ops.sandbox.aws.errors import not_imitated, service_error, validation
 from ops.sandbox.aws.history import History
-from ops.sandbox.aws.import_reader import Tally, read_objects
+from ops.sandbox.aws.import_reader import Source, Tally, read_object
 from ops.sandbox.aws.tables import state_of
 from ops.sandbox.aws.world import ACCOUNT, World
 
-VISIBLE_AT, ACTIVE_AT = 0.4, 0.8  # share of the job's time
+ACTIVE_AT = 0.8  # share of the time in which the table is visible
+BUCKET_CHECK_S = 6.0
+LOG_GROUP = "/aws-dynamodb/imports"
 _ECHOED = ("S3BucketSource", "InputFormat", "InputFormatOptions", "TableCreationParameters", "ClientToken")
 
 Document = dict[str, Any]
@@ -41,6 +45,13 @@ class Import:
     description: Document
     table: Table | None = None
     tally: Tally = field(default_factory=Tally)
+
+    @property
+    def source(self) -> Source:
+        """Format, compression and options of the objects."""
+        options = (self.body.get("InputFormatOptions") or {}).get("Csv") or {}
+        form, compression = self.body.get("InputFormat", "DYNAMODB_JSON"), self.body.get("InputCompressionType", "NONE")
+        return Source(form, compression, options)
 
     def fail(self, when_s: float, code: str, message: str) -> None:
         """End FAILED."""
@@ -72,9 +83,11 @@ class Imports:
             local_secondary_indexes=None, attr=parameters["AttributeDefinitions"], warm_throughput=None,
         )  # fmt: skip
         job = self._accepted(backend, body)
-        duration_s, start_s = self._world.durations.import_s, job.started_s
-        self._world.timeline.at(start_s + VISIBLE_AT * duration_s, lambda when: self._create(backend, job, when))
-        self._world.timeline.at(start_s + duration_s, lambda when: self._end(job, when))
+        duration_s, start_s, at = self._world.durations.import_s, job.started_s, self._world.timeline.at
+        hidden_s = min(self._world.durations.import_hidden_s, duration_s / 2)
+        at(start_s + min(BUCKET_CHECK_S, hidden_s), lambda when: _check_bucket(job, when))
+        at(start_s + hidden_s, lambda when: self._create(backend, job, when))
+        at(start_s + duration_s, lambda when: self._end(backend, job, when))
         return job
 
     def _accepted(self, backend: DynamoDBBackend, body: Document) -> Import:
@@ -85,7 +98,7 @@ class Imports:
             "ImportArn": arn, "ImportStatus": "IN_PROGRESS", "TableArn": table_arn, "StartTime": moment(now_s),
             "InputCompressionType": body.get("InputCompressionType", "NONE"),
             "CloudWatchLogGroupArn": f"arn:aws:logs:{backend.region_name}:{backend.account_id}:log-group:"
-            "/aws-dynamodb/imports:*",
+            f"{LOG_GROUP}:*",
             "ProcessedSizeBytes": 0, "ProcessedItemCount": 0, "ImportedItemCount": 0, "ErrorCount": 0,
             **{name: body[name] for name in _ECHOED if body.get(name) is not None},
         }  # fmt: skip
@@ -97,8 +110,8 @@ class Imports:
         """The table appears, filled but CREATING."""
         source, parameters = job.body["S3BucketSource"], job.body["TableCreationParameters"]
         s3 = s3_backends[ACCOUNT]["aws"]
-        if source["S3Bucket"] not in s3.buckets:
-            job.fail(when_s, "S3NoSuchBucket", "The specified bucket does not exist")
+        _check_bucket(job, when_s)
+        if job.description["ImportStatus"] == "FAILED":
             return
         if parameters["TableName"] in backend.tables:
             job.fail(when_s, "TableAlreadyExists", f"Table already exists: {parameters['TableName']}")
@@ -115,10 +128,14 @@ class Imports:
         bucket = s3.buckets[source["S3Bucket"]]
         prefix = source.get("S3KeyPrefix", "")
         objects = [(name, bucket.keys[name].value) for name in sorted(bucket.keys) if name.startswith(prefix)]
-        job.table, job.tally = table, read_objects(self._history, table, job.body, objects)
-        state_of(table).ready_s = job.started_s + ACTIVE_AT * self._world.durations.import_s
+        job.table = table
+        with self._history.atomic():
+            for key, content in objects:
+                read_object(self._history, table, job.source, key, content, job.tally)
+        job_s = self._world.durations.import_s
+        state_of(table).ready_s = when_s + ACTIVE_AT * max(0.0, job.started_s + job_s - when_s)
 
-    def _end(self, job: Import, when_s: float) -> None:
+    def _end(self, backend: DynamoDBBackend, job: Import, when_s: float) -> None:
         """Counters, and the verdict."""
         if job.description["ImportStatus"] == "FAILED":
             return
@@ -128,15 +145,44 @@ class Imports:
             "ImportedItemCount": tally.imported, "ErrorCount": tally.errors,
         }  # fmt: skip
         if tally.errors:
+            _log(backend.region_name, job, when_s)
             job.fail(when_s, "ItemValidationError", "Some of the items failed validation checks. Please check "
                      "CloudWatch error logs for more details.")  # fmt: skip
         else:
             job.description |= {"ImportStatus": "COMPLETED", "EndTime": moment(when_s)}
 
 
+def _check_bucket(job: Import, when_s: float) -> None:
+    if job.body["S3BucketSource"]["S3Bucket"] not in s3_backends[ACCOUNT]["aws"].buckets:
+        job.fail(when_s, "S3NoSuchBucket", "The specified bucket does not exist")
+
+
+def _log(region: str, job: Import, when_s: float) -> None:
+    """One event per error, in a stream of the job's own."""
+    logs, stream = logs_backends[ACCOUNT][region], f"{job.arn.rsplit('/', 1)[-1]}/error"
+    if LOG_GROUP not in logs.groups:
+        logs.create_log_group(LOG_GROUP, {})
+    logs.ensure_log_stream(LOG_GROUP, stream)
+    bucket = job.body["S3BucketSource"]["S3Bucket"]
+    events = [
+        {
+            "timestamp": int(when_s * 1_000),
+            "message": json.dumps(
+                {
+                    "itemS3Pointer": {"bucket": bucket, "key": problem.key, "itemIndex": problem.index},
+                    "importArn": job.arn, "errorMessages": [problem.message],
+                }
+            ),
+        }
+        for problem in job.tally.problems
+    ]  # fmt: skip
+    logs.put_log_events(LOG_GROUP, stream, events)
+
+
 def _check_format(body: Document) -> None:
-    if body.get("InputFormat", "DYNAMODB_JSON") not in ("DYNAMODB_JSON", "CSV"):
-        raise not_imitated(f"InputFormat {body['InputFormat']}; DYNAMODB_JSON and CSV are")
+    if (form := body.get("InputFormat", "DYNAMODB_JSON")) not in ("DYNAMODB_JSON", "CSV", "ION"):
+        raise validation(f"1 validation error detected: Value '{form}' at 'inputFormat' failed to satisfy "
+                         "constraint: Member must satisfy enum value set: [ION, CSV, DYNAMODB_JSON]")  # fmt: skip
     if body.get("InputCompressionType", "NONE") not in ("NONE", "GZIP"):
         raise not_imitated(f"InputCompressionType {body['InputCompressionType']}; NONE and GZIP are")
 

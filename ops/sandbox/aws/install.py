@@ -51,6 +51,12 @@ PATCHED: tuple[tuple[str, str, str], ...] = (
 )  # fmt: skip
 
 
+# actions that moto has no method for
+ADDED_ACTIONS = (
+    "cancel_bulk_operation", "describe_bulk_operation", "list_bulk_operations", "list_imports", "start_bulk_put_items",
+)  # fmt: skip
+
+
 class UnsupportedMoto(RuntimeError):
     """The installed moto is not the one the sandbox can patch."""
 
@@ -121,6 +127,7 @@ def _install_modules(world: World, records: History, group: Replicas) -> None:
     from ops.sandbox.aws import (
         backups,
         buckets,
+        bulk,
         dax,
         exports,
         history,
@@ -146,6 +153,7 @@ def _install_modules(world: World, records: History, group: Replicas) -> None:
     scaling.install(world)
     exports.install(world)
     imports.install(world, records)
+    bulk.install(world, records)
     updates.install(world)
     rds.install(world)
     dax.install()

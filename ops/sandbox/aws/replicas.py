@@ -12,6 +12,7 @@ import copy
 from typing import Any
 
 from moto.applicationautoscaling.models import applicationautoscaling_backends
+from moto.dynamodb.exceptions import ResourceInUseException
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.table import Table
 
@@ -55,6 +56,8 @@ class Replicas:
 
     def _create(self, table: Table, wanted: Document) -> None:
         region, state = wanted["RegionName"], state_of(table)
+        if state.bulk_until_s > self._world.now():
+            raise ResourceInUseException(f"A bulk operation is writing to the table: {table.name}")
         if region == table.region_name or region in state.group:
             raise validation(f"Failed to create a new replica: {table.name} already has a replica in {region}")
         target = backend_of(region)

@@ -32,6 +32,8 @@ class TableState:
     ready_s: float = 0.0
     restored: dict[str, Any] | None = None
     deleted: bool = False
+    updating_until_s: float = 0.0
+    bulk_until_s: float = 0.0
     # settings that moto ignores
     table_class: str = "STANDARD"
     class_changed_s: float | None = None

@@ -22,7 +22,7 @@ class Durations:
     restore_s: float = 20.0
     export_s: float = 5.0
     # an import: the table appears after import_hidden_s and is ACTIVE shortly before the job's end
-    import_s: float = 5.0
+    import_s: float = 60.0
     import_hidden_s: float = 30.0
     bulk_s: float = 20.0
     system_backup_s: float = 6.0

@@ -35,7 +35,7 @@ def _call(lab: Any, bucket: str, prefix: str = "", **more: Any) -> dict[str, Any
 
 def _import(lab: Any, call: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     arn = lab.dynamodb.import_table(**call)["ImportTableDescription"]["ImportArn"]
-    lab.control.advance(6)
+    lab.control.advance(61)
     description: dict[str, Any] = lab.dynamodb.describe_import(ImportArn=arn)["ImportTableDescription"]
     return call["TableCreationParameters"]["TableName"], description
 
@@ -81,7 +81,7 @@ def test_invalid_items_count_one_by_one_and_the_valid_rows_stay(lab: Any) -> Non
 def test_counters_are_zero_until_the_end(lab: Any) -> None:
     bucket = _upload(lab, {"a": _lines("1")})
     begun = lab.dynamodb.import_table(**_call(lab, bucket))["ImportTableDescription"]
-    lab.control.advance(4)
+    lab.control.advance(55)
     running = lab.dynamodb.describe_import(ImportArn=begun["ImportArn"])["ImportTableDescription"]
     assert running["ImportStatus"] == "IN_PROGRESS" and _counts(running) == (0, 0, 0)
 
@@ -92,9 +92,11 @@ def test_the_table_is_invisible_then_creating_then_active_before_the_job_ends(la
     name = call["TableCreationParameters"]["TableName"]
     begun = lab.dynamodb.import_table(**call)["ImportTableDescription"]
     assert lab.refusal(lab.dynamodb.describe_table, TableName=name) == "ResourceNotFoundException"
-    lab.control.advance(2.5)
+    lab.control.advance(25)
+    assert lab.refusal(lab.dynamodb.describe_table, TableName=name) == "ResourceNotFoundException"
+    lab.control.advance(10)
     assert lab.dynamodb.describe_table(TableName=name)["Table"]["TableStatus"] == "CREATING"
-    lab.control.advance(1.7)
+    lab.control.advance(20)
     assert lab.dynamodb.describe_table(TableName=name)["Table"]["TableStatus"] == "ACTIVE"
     running = lab.dynamodb.describe_import(ImportArn=begun["ImportArn"])["ImportTableDescription"]
     assert running["ImportStatus"] == "IN_PROGRESS"
@@ -122,7 +124,7 @@ def test_the_loser_of_two_imports_to_one_name_fails_with_table_already_exists(la
     call = _call(lab, bucket)
     first = lab.dynamodb.import_table(**call)["ImportTableDescription"]["ImportArn"]
     second = lab.dynamodb.import_table(**call)["ImportTableDescription"]["ImportArn"]
-    lab.control.advance(6)
+    lab.control.advance(61)
     ends = [lab.dynamodb.describe_import(ImportArn=arn)["ImportTableDescription"] for arn in (first, second)]
     assert [one["ImportStatus"] for one in ends] == ["COMPLETED", "FAILED"]
     assert ends[1]["FailureCode"] == "TableAlreadyExists"
@@ -165,10 +167,47 @@ def test_csv_with_a_header_list_reads_the_first_line_as_data(lab: Any) -> None:
     assert {item["pk"]["S"]: item["value"]["S"] for item in lab.scan(table).values()} == {"x": "1", "y": "2"}
 
 
-@pytest.mark.parametrize("more", [{"InputFormat": "ION"}, {"InputCompressionType": "ZSTD"}])
-def test_ion_and_zstd_are_refused_honestly(lab: Any, more: dict[str, str]) -> None:
-    call = _call(lab, _upload(lab, {})) | more
+def test_zstd_is_refused_honestly(lab: Any) -> None:
+    call = _call(lab, _upload(lab, {}), InputCompressionType="ZSTD")
     assert lab.refusal(lab.dynamodb.import_table, **call) == "NotImitatedBySandbox"
+
+
+def test_an_ion_export_can_be_imported_from_its_data_folder(lab: Any) -> None:
+    table, bucket = lab.table(), _upload(lab, {})
+    lab.fill(table, 12, set={"NS": ["1", "200"]}, binary={"B": b"\x00\x01"}, deep={"M": {"l": {"L": [{"S": "x"}]}}})
+    lab.control.advance(400)
+    arn = lab.dynamodb.describe_table(TableName=table)["Table"]["TableArn"]
+    export = lab.dynamodb.export_table_to_point_in_time(TableArn=arn, S3Bucket=bucket, ExportFormat="ION")
+    lab.control.advance(6)
+    prefix = f"AWSDynamoDB/{export['ExportDescription']['ExportArn'].rsplit('/', 1)[-1]}/data/"
+    copy, description = _import(lab, _call(lab, bucket, prefix, InputCompressionType="GZIP", InputFormat="ION"))
+    assert description["ImportStatus"] == "COMPLETED"
+    assert lab.scan(copy) == lab.scan(table)
+
+
+def test_unparsable_ion_drops_the_rest_of_its_object_and_counts_once(lab: Any) -> None:
+    bucket = _upload(lab, {"a": '$ion_1_0 {Item:{pk:"1"}}\n$ion_1_0 {Item:{pk:}}\n$ion_1_0 {Item:{pk:"2"}}\n'})
+    table, description = _import(lab, _call(lab, bucket, InputFormat="ION"))
+    assert (description["FailureCode"], _counts(description)) == ("ItemValidationError", (2, 1, 1))
+    assert len(lab.scan(table)) == 1
+
+
+def test_errors_are_logged_one_event_each_with_the_place_of_the_item(lab: Any) -> None:
+    bucket = _upload(lab, {"a": _lines("1") + _lines("n", v={"N": "x"}) + _lines("2"), "b": _lines("3") + "garbage\n"})
+    _, description = _import(lab, _call(lab, bucket))
+    stream = f"{description['ImportArn'].rsplit('/', 1)[-1]}/error"
+    logs = lab.client("logs")
+    found = logs.get_log_events(logGroupName="/aws-dynamodb/imports", logStreamName=stream)["events"]
+    events = [json.loads(one["message"]) for one in found]
+    assert [one["itemS3Pointer"] for one in events] == [
+        {"bucket": bucket, "key": "a", "itemIndex": 1}, {"bucket": bucket, "key": "b", "itemIndex": 1},
+    ]  # fmt: skip
+    assert {one["importArn"] for one in events} == {description["ImportArn"]}
+    assert "numeric" in events[0]["errorMessages"][0]
+    good = _upload(lab, {"a": _lines("1")})
+    _, fine = _import(lab, _call(lab, good))
+    streams = logs.describe_log_streams(logGroupName="/aws-dynamodb/imports")["logStreams"]
+    assert not [one for one in streams if one["logStreamName"].startswith(fine["ImportArn"].rsplit("/", 1)[-1])]
 
 
 def test_a_full_export_can_be_imported_from_its_data_folder(lab: Any) -> None:
