@@ -219,6 +219,18 @@ class NotADrillName(OpsError):
     hint = "drills write only to resources whose name begins with drill-"
 
 
+class PlanStale(OpsError):
+    code = "OPS-E704"
+    title = "the plan or patch was made for another table, or for one that was made anew"
+    hint = "make it again against the table as it is now"
+
+
+class NoWayBack(OpsError):
+    code = "OPS-E708"
+    title = "no way back exists for this change"
+    hint = "switch point-in-time recovery on: ops settings apply RES --only pitr"
+
+
 class TargetExists(OpsError):
     code = "OPS-E709"
     title = "target name is taken"

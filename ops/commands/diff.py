@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ops.commands._context import Outcome
+from ops.commands._context import App, Outcome
 from ops.commands._flow import one_of, open_session, proof_shape
+from ops.errors import BadArgument
 from ops.report.json import to_data
 from ops.report.text import comparison
+
+if TYPE_CHECKING:
+    from ops.flows.session import Session
 
 EPILOG = """\b
 Examples:
   ops diff top_tracks ddb:top_tracks-r1
   ops diff top_tracks@export:2026-11-20T10:02:16Z top_tracks --format full
-  ops diff expected.jsonl top_tracks --ignore updated_at"""
+  ops diff expected.jsonl top_tracks --ignore updated_at
+  ops diff ddb:top_tracks-r1 top_tracks --format patch --out fix.jsonl"""
 
 
 def register(app: typer.Typer) -> None:
@@ -28,16 +34,24 @@ def diff(
     left: Annotated[str, typer.Argument(metavar="LEFT", help="The expected side.", show_default=False)],
     right: Annotated[str, typer.Argument(metavar="RIGHT", help="The side that is judged.", show_default=False)],
     form: Annotated[
-        str, typer.Option("--format", help="summary: counts; keys: with keys and paths; full: with values.")
+        str, typer.Option("--format", help="summary: counts; keys: with keys and paths; full: with values; patch.")
     ] = "keys",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where the patch that makes RIGHT like LEFT is written.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many differing keys are shown.")] = 20,
     ignore: Annotated[list[str] | None, typer.Option(metavar="ATTR", help="Leave this attribute out.")] = None,
 ) -> None:
     """Compare every item of two sides exactly; exit 4 and the keys on any difference."""
     from ops.flows import verifying
 
-    one_of("--format", form, ("summary", "keys", "full"))
+    one_of("--format", form, ("summary", "keys", "full", "patch"))
+    if (form == "patch") != (out is not None):
+        raise BadArgument("--format patch and --out FILE belong together")
     app, session = open_session(context, "diff", f"{left} against {right}")
+    if out is not None:
+        _write_patch(app, session, left, right, tuple(ignore or ()), out, limit)
+        return
     proof = verifying.diff(session, left, right, tuple(ignore or ()), limit)
     result = proof_shape(proof, limit=limit)
     if form == "full":
@@ -46,3 +60,20 @@ def diff(
     if form == "summary":
         lines = lines[:1]
     app.finish(Outcome(result, lines, errors=verifying.proof_problems(proof, left, right)))
+
+
+def _write_patch(
+    app: App, session: Session, left: str, right: str, ignore: tuple[str, ...], out: Path, limit: int
+) -> None:
+    from ops.flows import patching, verifying
+
+    made = patching.write_patch(session, left, right, ignore, out)
+    result = proof_shape(made.proof, limit=limit)
+    result["patch"] = {"file": str(out), "changes": made.changes, "left_out": made.left_out}
+    lines = [*comparison(made.proof, limit), f"  patch      {out}: {made.changes:,} changes"]
+    if made.left_out:
+        lines.append(f"  left out   {made.left_out:,} differences that no patch can mend")
+    errors = verifying.proof_problems(made.proof, left, right)
+    for error in errors:
+        error.fix = (f"ops repair {right} --patch {out}",)
+    app.finish(Outcome(result, lines, errors=errors))

@@ -1,0 +1,41 @@
+"""A condition decided here means what it means to DynamoDB."""
+
+from __future__ import annotations
+
+import pytest
+
+from ops.dynamodb.expressions import parse_where
+from ops.model.items import Item
+from ops.verify.matching import matcher
+
+ITEM: Item = {
+    "pk": {"S": "a"}, "n": {"N": "10"}, "s": {"S": "rock"}, "b": {"B": "AAH/"}, "flag": {"BOOL": True},
+    "null": {"NULL": True}, "l": {"L": [{"S": "x"}, {"N": "2"}]}, "m": {"M": {"year": {"N": "1999"}}},
+    "ss": {"SS": ["SE", "US"]}, "ns": {"NS": ["1", "2.50"]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("n = 10", True), ("n = 10.0", True), ("n <> 10", False), ("n < 9", False), ("n > 9", True),
+        ("n >= 10 and n <= 10", True), ("n between 9 and 11", True), ("n between 11 and 12", False),
+        ("n in (1, 10)", True), ("n in (1, 2)", False), ("s = 'rock'", True), ("s < 'a'", False),
+        ("s = 10", False), ("s <> 10", True), ("nothing <> 1", True), ("nothing = 1", False), ("nothing < 1", False),
+        ("not nothing < 1", True), ("flag = true", True), ("flag = false", False), ("null = null", True),
+        ("m.year < 2000", True), ("l[0] = 'x'", True), ("l[1] > 1", True), ("l[2] = 1", False), ("n.year = 1", False),
+        ("attribute_exists(m.year)", True), ("attribute_exists(m.month)", False), ("attribute_not_exists(x)", True),
+        ("attribute_type(n, 'N')", True), ("attribute_type(n, 'S')", False), ("begins_with(s, 'ro')", True),
+        ("begins_with(n, '1')", False), ("contains(s, 'oc')", True), ("contains(ss, 'SE')", True),
+        ("contains(ns, 2.5)", True), ("contains(l, 2)", True), ("contains(l, 'y')", False), ("contains(x, 'y')", False),
+        ("size(s) = 4", True), ("size(l) = 2", True), ("size(b) = 3", True), ("size(n) > 0", False),
+        ("n = 1 or s = 'rock' and flag = true", True), ("(n = 1 or s = 'rock') and flag = false", False),
+        ("not (n = 1 or s = 'rock')", False),
+    ],
+)  # fmt: skip
+def test_a_condition_is_decided_as_dynamodb_decides_it(text: str, wanted: bool) -> None:
+    assert matcher(parse_where(text)).matches(ITEM) is wanted
+
+
+def test_the_top_level_attributes_that_a_condition_speaks_of() -> None:
+    assert matcher(parse_where("m.year < 1 and (n = 1 or size(s) > 2)")).attributes == {"m", "n", "s"}
