@@ -9,14 +9,14 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 from ops.dynamodb.answers import RawPage, checked
 from ops.dynamodb.capacity import CapacityLimit, consumed
 from ops.dynamodb.client import DataPlane
-from ops.dynamodb.retry import Failure
+from ops.dynamodb.retry import Failure, Tries
 from ops.dynamodb.transport import Decode, lanes_of
 
 Ticket = TypeVar("Ticket")
@@ -32,7 +32,7 @@ BYTES_AT_ONCE = 8 * 1024 * 1024
 class _Job(Generic[Ticket]):
     ticket: Ticket
     body: bytes
-    tries: int = 0
+    tries: Tries = field(default_factory=Tries)
     round: int = 0
 
 
@@ -203,13 +203,12 @@ class Pipeline(Generic[Ticket]):
             self._limit.spent(outcome.capacity if isinstance(outcome, RawPage) else consumed(outcome or {}))
 
     def _failed(self, job: _Job[Ticket], failure: Failure) -> Ended[Ticket] | None:
-        job.tries += 1
         if failure.code in self._told:
             self._bytes -= len(job.body)
             return Ended(job.ticket, failure, job.round)
-        if job.tries >= self._retrier.policy.tries_for(failure):
+        if job.tries.spent(failure, self._retrier.policy):
             self._bytes -= len(job.body)
-            self._retrier.give_up(failure, job.tries, self._operation, self._params)
+            self._retrier.give_up(failure, job.tries.count, self._operation, self._params)
         self._window.slow_down(job.round)
-        self._pause(job, job.tries)
+        self._pause(job, job.tries.count)
         return None

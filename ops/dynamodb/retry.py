@@ -55,15 +55,26 @@ class RetryPolicy:
     #: An endpoint that cannot be reached is told sooner: each try may already last the whole time limit.
     unreached_attempts: int = 4
 
-    def tries_for(self, failure: Failure) -> int:
-        """How often a request that ends in this failure is sent at most."""
-        if not failure.repeatable:
-            return 1
-        return min(self.attempts, self.unreached_attempts) if failure.code in UNREACHED else self.attempts
-
     def wait_s(self, attempt: int, random: Random) -> float:
         """Seconds before try `attempt` + 1 (attempts count from 1)."""
         return random.uniform(0.0, min(self.cap_s, self.base_s * float(2**attempt)))
+
+
+@dataclass(slots=True)
+class Tries:
+    """How often one request was sent, and how often in a row nothing answered."""
+
+    count: int = 0
+    unreached: int = 0
+
+    def spent(self, failure: Failure, policy: RetryPolicy) -> bool:
+        """Whether this failure was the last that the policy allows."""
+        self.count += 1
+        # Throttles are answers: a connection lost after many of them is not an endpoint that cannot be reached.
+        self.unreached = self.unreached + 1 if failure.code in UNREACHED else 0
+        if not failure.repeatable:
+            return True
+        return self.count >= policy.attempts or self.unreached >= policy.unreached_attempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +88,14 @@ class Retrier:
 
     def run(self, attempt: Callable[[], Value], operation: str, params: dict[str, Any]) -> Value:
         """The value of the first attempt that ends well."""
-        tries = 0
+        tries = Tries()
         while True:
             try:
                 return attempt()
             except Failure as failure:
-                tries += 1
-                if tries >= self.policy.tries_for(failure):
-                    self.give_up(failure, tries, operation, params)
-            self.clock.sleep(self.policy.wait_s(tries, self.random))
+                if tries.spent(failure, self.policy):
+                    self.give_up(failure, tries.count, operation, params)
+            self.clock.sleep(self.policy.wait_s(tries.count, self.random))
 
     def give_up(self, failure: Failure, tries: int, operation: str, params: dict[str, Any]) -> NoReturn:
         """Turn the last failure into an error that says what to do."""

@@ -39,6 +39,7 @@ class Table:
     read_capacity: int
     #: Indexes with more than one partition or sort key (AWS allows four each): named, not read.
     several_keys: tuple[str, ...] = ()
+    write_capacity: int = 0
 
     def index(self, name: str) -> Index:
         """The index of that name; the error lists those that exist."""
@@ -74,6 +75,7 @@ def describe_table(control: ControlPlane, name: str, region: str | None = None) 
         ttl_attribute=_ttl(control, name, region) if found["TableStatus"] == "ACTIVE" else None,
         provisioned=found.get("BillingModeSummary", {}).get("BillingMode") != "PAY_PER_REQUEST",
         read_capacity=int(found.get("ProvisionedThroughput", {}).get("ReadCapacityUnits", 0)),
+        write_capacity=int(found.get("ProvisionedThroughput", {}).get("WriteCapacityUnits", 0)),
     )
 
 

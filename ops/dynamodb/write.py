@@ -231,6 +231,10 @@ class _Run:
         while key in self._flying:
             self._settle(self._pipe.take())
         if key in batch:
+            # Only an item that can be written may stand in for the one before.
+            if (reason := self._why_not(entry)) is not None:
+                self._reject(Rejected(entry.position, entry.item, reason, entry.wire))
+                return
             # Two requests on one key make AWS refuse the whole batch; the later one is what would remain.
             self._size -= len(batch.pop(key).wire)
             self._packed.duplicates += 1

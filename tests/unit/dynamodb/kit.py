@@ -13,8 +13,10 @@ from typing import Any
 
 import orjson
 
+from ops.dynamodb.answers import Answer
 from ops.dynamodb.client import DataPlane
 from ops.dynamodb.retry import Failure, Retrier, RetryPolicy
+from ops.dynamodb.transport import Decode
 from ops.dynamodb.write import key_bytes
 from ops.model.items import Item, KeySchema
 
@@ -127,9 +129,72 @@ class MemoryTable:
         return key_bytes(item, self.keys)
 
 
+@dataclass
+class ShuffledTable:
+    """A table that is asked many things at once: they take effect, and are answered, in an order of the seed.
+
+    `lost` may let an answer be lost after its request took effect.
+    """
+
+    table: MemoryTable
+    random: Random
+    lost: float = 0.0
+    most_seen: int = 0
+
+    def send(self, operation: str, body: bytes) -> dict[str, Any]:
+        return self.table.send(operation, body)
+
+    def lanes(self, decode: Decode, most: int) -> ShuffledLanes:
+        return ShuffledLanes(self, decode, most)
+
+
+class ShuffledLanes:
+    def __init__(self, shuffled: ShuffledTable, decode: Decode, most: int) -> None:
+        self.most = most
+        self._shuffled = shuffled
+        self._decode = decode
+        self._flying: dict[int, tuple[str, bytes]] = {}
+        self._outcomes: dict[int, Any] = {}
+        self._number = 0
+
+    def start(self, operation: str, body: bytes) -> int:
+        assert len(self._flying) + len(self._outcomes) < self.most
+        self._number += 1
+        self._flying[self._number] = (operation, body)
+        self._shuffled.most_seen = max(self._shuffled.most_seen, len(self._flying))
+        return self._number
+
+    def ready(self, timeout_s: float | None) -> list[int]:
+        random = self._shuffled.random
+        ended = random.sample(sorted(self._flying), random.randint(1, len(self._flying))) if self._flying else []
+        for number in ended:
+            operation, body = self._flying.pop(number)
+            try:
+                document = self._shuffled.table.send(operation, body)
+                if random.random() < self._shuffled.lost:
+                    raise Failure("ConnectionBroken", "the answer was lost", 0)
+                self._outcomes[number] = self._decode(operation, Answer(200, {}, orjson.dumps(document)))
+            except Failure as failure:
+                self._outcomes[number] = failure
+        return ended
+
+    def take(self, number: int) -> Any:
+        outcome = self._outcomes.pop(number)
+        if isinstance(outcome, Failure):
+            raise outcome
+        return outcome
+
+    def close(self) -> None:
+        self._flying.clear()
+
+
+def some_lines(items: Sequence[Item]) -> list[bytes]:
+    return [orjson.dumps({"Item": item}) + b"\n" for item in items]
+
+
 def plane(transport: Any, clock: StillClock | None = None, *, seed: int = 1, attempts: int = 4) -> DataPlane:
     """A data plane on a scripted wire; its waits are recorded, not slept."""
-    retrier = Retrier(clock or StillClock(), Random(seed), RetryPolicy(attempts=attempts))
+    retrier = Retrier(clock or StillClock(), Random(seed), RetryPolicy(attempts=attempts, unreached_attempts=attempts))
     return DataPlane(transport, retrier)
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from ops.aws import Aws, AwsError
 from ops.clock import SystemClock
+from ops.dynamodb.answers import Answer, checked
 from ops.dynamodb.client import DataPlane, data_plane
 from ops.dynamodb.retry import Failure, RetryPolicy
-from ops.dynamodb.answers import Answer, checked
 from ops.errors import BadResponse, CredentialsUnusable, NotAllowed, OpsError, TableNotFound, Throttled, Unreachable
 from tests.unit.dynamodb.kit import raw_server
 

@@ -1,0 +1,167 @@
+"""A bulk write that can be killed anywhere: what is settled and what was rejected stand on disk.
+
+A checkpoint is written only after everything up to its position was acknowledged, and after the rejected lines up to
+there were forced to the disk: written before the acknowledgement it would lose what was on its way.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+
+from ops.clock import Clock
+from ops.dynamodb.write import BulkWriter, Rejected, WriteCounts
+from ops.errors import AccountingMismatch, BadArgument, RunFolderUnusable
+from ops.runs import replace_file
+
+SCHEMA = "ops.write-checkpoint/1"
+#: Between two checkpoints; what was written since is written again after a kill.
+EVERY_S = 1.0
+
+
+@dataclass(slots=True)
+class Checkpoint:
+    """The file that says how far a bulk write came. `source` names input and table: another's file is refused."""
+
+    path: Path
+    source: str
+    clock: Clock
+    every_s: float = EVERY_S
+    _saved_at: float = float("-inf")
+    _broken: bool = False
+
+    def load(self) -> WriteCounts:
+        """Counts up to the position to go on after; all zero when there is no file."""
+        try:
+            document = json.loads(self.path.read_bytes())
+            if document["schema"] != SCHEMA:
+                raise ValueError(f"schema {document['schema']}")
+            counts = WriteCounts(**document["counts"])
+            counts.check()
+        except FileNotFoundError:
+            return WriteCounts()
+        except (OSError, ValueError, KeyError, TypeError, AccountingMismatch) as error:
+            raise RunFolderUnusable(f"checkpoint {self.path} cannot be read", why=str(error)) from error
+        if document["source"] != self.source:
+            raise BadArgument(
+                f"checkpoint {self.path} belongs to another input or table",
+                why=f"it was written for {document['source']}, not for {self.source}",
+                fix=(f"choose another folder, or remove {self.path} to begin anew",),
+            )
+        return counts
+
+    def due(self) -> bool:
+        """Whether the last one is old enough."""
+        return self.clock.monotonic() - self._saved_at >= self.every_s
+
+    def save(self, counts: WriteCounts) -> None:
+        """Replace the file; the one before stays whole when the disk is full."""
+        if self._broken:
+            return  # the first failure is already on its way to the caller
+        document = {"schema": SCHEMA, "source": self.source, "counts": asdict(counts)}
+        try:
+            replace_file(self.path, json.dumps(document) + "\n")
+        except OSError as error:
+            self._broken = True
+            raise RunFolderUnusable(f"checkpoint {self.path} cannot be written", why=str(error)) from error
+        self._saved_at = self.clock.monotonic()
+
+
+@dataclass(slots=True)
+class DeadLetters:
+    """A file of what was not written: JSON lines with `line`, `reason`, and the line itself as `text` or `base64`.
+
+    Only its owner may read it: it holds items.
+    """
+
+    path: Path
+    count: int = 0
+    _file: IO[bytes] | None = field(default=None, repr=False)
+
+    @contextmanager
+    def after(self, position: int) -> Iterator[DeadLetters]:
+        """Open it with only what it held up to `position`: what follows is going to be rejected again."""
+        kept = [one for one in self.read() if one["line"] <= position] if position else []
+        self.count = len(kept)
+        with self._disk():
+            replace_file(self.path, "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in kept))
+            self.path.chmod(0o600)
+            self._file = open(self.path, "ab")  # noqa: SIM115 - closed below
+        try:
+            yield self
+        finally:
+            self._file.close()
+            self._file = None
+
+    def read(self) -> Iterator[dict[str, Any]]:
+        """What it holds; a last line that was cut by a kill is left out."""
+        if not self.path.exists():
+            return
+        with open(self.path, "rb") as file:
+            yield from (orjson.loads(line) for line in file if line.endswith(b"\n"))
+
+    def add(self, rejected: Rejected) -> None:
+        """Append one."""
+        assert self._file is not None
+        line = rejected.line if rejected.line is not None else orjson.dumps({"Item": rejected.item})
+        document = {"line": rejected.position, "reason": rejected.reason, **_text_of(line.rstrip(b"\r\n"))}
+        with self._disk():
+            self._file.write(orjson.dumps(document) + b"\n")
+        self.count += 1
+
+    def sync(self) -> None:
+        """Force it to the disk."""
+        assert self._file is not None
+        with self._disk():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise RunFolderUnusable(f"rejected lines cannot be written to {self.path}", why=str(error)) from error
+
+
+def _text_of(line: bytes) -> dict[str, str]:
+    try:
+        return {"text": line.decode()}
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(line).decode()}
+
+
+def put_lines(writer: BulkWriter, lines: Iterable[bytes], checkpoint: Checkpoint, dead: DeadLetters) -> WriteCounts:
+    """Put export lines, from where an earlier run of the same checkpoint stopped; `writer` must be a new one."""
+    writer.resumed = checkpoint.load()
+    told_before, rejected_before = writer.on_acknowledged, writer.on_rejected
+
+    def acknowledged(position: int) -> None:
+        if checkpoint.due():
+            dead.sync()
+            checkpoint.save(writer.settled)
+        if told_before is not None:
+            told_before(position)
+
+    def rejected(one: Rejected) -> None:
+        dead.add(one)
+        if rejected_before is not None:
+            rejected_before(one)
+
+    writer.on_acknowledged, writer.on_rejected = acknowledged, rejected
+    with dead.after(writer.resumed.read):
+        try:
+            return writer.put_lines(lines)
+        finally:
+            # Also after Ctrl-C: what is settled is settled.
+            dead.sync()
+            if writer.settled.read > writer.resumed.read:
+                checkpoint.save(writer.settled)
