@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.options import child, component_type
-from infra.permissions import ROLES, document, trust
+from infra.permissions import document, roles, trust
 from infra.scope import Scope
 
 _SESSION_SECONDS = 3600
@@ -20,6 +20,7 @@ class AccessArgs:
     account: str
     scope: pulumi.Output[Scope]
     principals: Sequence[str]
+    database: bool
     tags: dict[str, str]
 
 
@@ -30,7 +31,7 @@ class Access(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: AccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(component_type("Access"), name, None, opts)
-        self.roles = {role: self._role(role, args) for role in ROLES}
+        self.roles = {role: self._role(role, args) for role in roles(database=args.database)}
         self.register_outputs({role: found.arn for role, found in self.roles.items()})
 
     @property

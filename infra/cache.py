@@ -8,8 +8,8 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra.config import CacheSettings
 from infra.options import child, component_type
+from infra.settings import CacheSettings
 
 TLS_PORT = 9111
 _NAME_LENGTH = 20  # DAX accepts at most 20 characters for a cluster

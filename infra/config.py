@@ -1,8 +1,6 @@
 """The configuration of a stack, read once: typed, ranged, and refused before any resource is declared."""
 
-import ipaddress
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -10,46 +8,22 @@ from typing import Any, cast
 import pulumi
 
 from infra import schema
+from infra.checks import refuse_impossible
 from infra.environment import EnvironmentClass
 from infra.keys import KEYS, ConfigError, Value
-from infra.tables import TableSettings, parse_tables, with_capacity_checked
-
-_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
-_DEFAULT_VERSIONS = {"postgres": "16", "mysql": "8.4"}
-_COLD_STORAGE_MINIMUM_DAYS = 90  # AWS Backup: a recovery point in cold storage stays there for 90 days
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseSettings:
-    engine: str
-    engine_version: str
-    identifier: str
-    instance_class: str
-    storage_gib: int
-    database: str
-    username: str
-    backup_days: int
-    multi_az: bool
-
-    @property
-    def port(self) -> int:
-        return 5432 if self.engine == "postgres" else 3306
-
-
-@dataclass(frozen=True, slots=True)
-class CacheSettings:
-    node_type: str
-    nodes: int
-    record_ttl_ms: int
-    query_ttl_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class BackupSettings:
-    schedule: str
-    retention_days: int
-    cold_storage_days: int
-    copy_region: str | None
+from infra.settings import (
+    AlarmSettings,
+    BackupSettings,
+    CacheSettings,
+    DatabaseSettings,
+    EvidenceSettings,
+    alarm_settings,
+    backup_settings,
+    cache_settings,
+    database_settings,
+    evidence_settings,
+)
+from infra.tables import TableSettings, parse_tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +38,20 @@ class StackConfig:
     operator_principals: tuple[str, ...]
     owner: str | None
     tables: tuple[TableSettings, ...]
+    adopt_tables: tuple[str, ...]
     deletion_protection: bool
     database: DatabaseSettings | None
     cache: CacheSettings | None
     network_cidr: str
     network_zones: int
     interface_endpoints: tuple[str, ...]
+    bastion_type: str | None
     export_bucket_name: str | None
     export_prefix: str
     export_retention_days: int
+    evidence: EvidenceSettings | None
     backup: BackupSettings
-    alarm_email: str | None
-    replica_lag_ms: int
+    alarms: AlarmSettings
     source_api_url: str
     source_accounts_url: str
 
@@ -83,6 +59,13 @@ class StackConfig:
     def prefix(self) -> str:
         """First part of every name that is not configured."""
         return f"{self.project}-{self.stack}"
+
+    @property
+    def all_replica_regions(self) -> tuple[str, ...]:
+        """Every Region in which some table of the stack has a replica, the stack's own first."""
+        return tuple(
+            dict.fromkeys((*self.replica_regions, *(r for table in self.tables for r in table.replica_regions)))
+        )
 
     @property
     def tags(self) -> dict[str, str]:
@@ -104,7 +87,7 @@ class StackConfig:
             raise ConfigError("aws:region: missing; set it with: pulumi config set aws:region us-east-1")
         typed = _typed(values)
         config = _build(project, stack, region, typed)
-        _refuse_impossible(config)
+        refuse_impossible(config)
         return config
 
 
@@ -129,18 +112,20 @@ def _build(project: str, stack: str, region: str, of: Mapping[str, Any]) -> Stac
         operator_principals=of["operatorPrincipals"],
         owner=of["owner"] or None,
         tables=_tables(of),
+        adopt_tables=of["adoptTables"],
         deletion_protection=of["deletionProtection"],
-        database=_database(of),
-        cache=_cache(of),
+        database=database_settings(of),
+        cache=cache_settings(of),
         network_cidr=of["networkCidr"],
         network_zones=of["networkZones"],
         interface_endpoints=of["interfaceEndpoints"],
+        bastion_type=of["bastionInstanceType"] if of["bastionEnabled"] else None,
         export_bucket_name=of["exportBucketName"] or None,
         export_prefix=of["exportPrefix"].strip("/"),
         export_retention_days=of["exportRetentionDays"],
-        backup=_backup(of),
-        alarm_email=of["alarmEmail"] or None,
-        replica_lag_ms=of["replicaLagMilliseconds"],
+        evidence=evidence_settings(of),
+        backup=backup_settings(of),
+        alarms=alarm_settings(of),
         source_api_url=of["sourceApiUrl"],
         source_accounts_url=of["sourceAccountsUrl"],
     )
@@ -152,98 +137,3 @@ def _tables(of: Mapping[str, Any]) -> tuple[TableSettings, ...]:
     except ValueError as error:
         raise ConfigError(f"tables: not JSON: {error}") from error
     return parse_tables(declared, of)
-
-
-def _database(of: Mapping[str, Any]) -> DatabaseSettings | None:
-    if not of["databaseEnabled"]:
-        return None
-    engine = of["databaseEngine"]
-    return DatabaseSettings(
-        engine=engine,
-        engine_version=of["databaseEngineVersion"] or _DEFAULT_VERSIONS[engine],
-        identifier=of["databaseIdentifier"],
-        instance_class=of["databaseInstanceClass"],
-        storage_gib=of["databaseStorageGib"],
-        database=of["databaseName"],
-        username=of["databaseUsername"],
-        backup_days=of["databaseBackupDays"],
-        multi_az=of["databaseMultiAz"],
-    )
-
-
-def _cache(of: Mapping[str, Any]) -> CacheSettings | None:
-    if not of["cacheEnabled"]:
-        return None
-    return CacheSettings(
-        node_type=of["cacheNodeType"],
-        nodes=of["cacheNodes"],
-        record_ttl_ms=of["cacheRecordTtlMilliseconds"],
-        query_ttl_ms=of["cacheQueryTtlMilliseconds"],
-    )
-
-
-def _backup(of: Mapping[str, Any]) -> BackupSettings:
-    return BackupSettings(
-        schedule=of["backupSchedule"],
-        retention_days=of["backupRetentionDays"],
-        cold_storage_days=of["backupColdStorageDays"],
-        copy_region=of["backupCopyRegion"] or None,
-    )
-
-
-def _refuse_impossible(config: StackConfig) -> None:
-    _check_regions(config)
-    _check_network(config)
-    _check_retention(config)
-    for table in config.tables:
-        with_capacity_checked(table)
-        if table.kms_key_arn and config.replica_regions:
-            raise ConfigError("tableKmsKeyArn: a key of one Region cannot encrypt the replica of another")
-    physical = [table.physical for table in config.tables]
-    if len(set(physical)) != len(physical):
-        raise ConfigError("tables: two tables share a physical name")
-    if not config.deletion_protection and config.environment_class != "sandbox":
-        raise ConfigError("deletionProtection: may be false only where environmentClass is sandbox")
-    if config.database and not re.fullmatch(r"[a-z](-?[a-z0-9]){0,62}", config.database.identifier):
-        raise ConfigError(f"databaseIdentifier: {config.database.identifier!r} is not an RDS identifier")
-
-
-def _check_regions(config: StackConfig) -> None:
-    if len(set(config.replica_regions)) != len(config.replica_regions):
-        raise ConfigError("replicaRegions: a Region is named twice")
-    named = [("aws:region", config.region), *(("replicaRegions", name) for name in config.replica_regions)]
-    if config.backup.copy_region:
-        named.append(("backupCopyRegion", config.backup.copy_region))
-    for key, region in named:
-        if not _REGION.fullmatch(region):
-            raise ConfigError(f"{key}: {region!r} is not the name of an AWS Region")
-        if key != "aws:region" and region == config.region:
-            raise ConfigError(f"{key}: {region} is the home Region")
-
-
-def _check_network(config: StackConfig) -> None:
-    try:
-        network = ipaddress.IPv4Network(config.network_cidr)
-    except ValueError as error:
-        raise ConfigError(f"networkCidr: {error}") from error
-    if not network.is_private or not 16 <= network.prefixlen <= 22:
-        raise ConfigError(f"networkCidr: {network} is not a private range between /16 and /22")
-    for service in config.interface_endpoints:
-        if not re.fullmatch(r"[a-z0-9.-]+", service):
-            raise ConfigError(f"interfaceEndpoints: {service!r} is not the name of a service")
-
-
-def _check_retention(config: StackConfig) -> None:
-    longest = max(table.pitr_days for table in config.tables)
-    if config.export_retention_days <= longest:
-        raise ConfigError(f"exportRetentionDays: {config.export_retention_days} is not above pitrDays ({longest})")
-    if not config.export_prefix:
-        raise ConfigError("exportPrefix: must not be empty")
-    cold = config.backup.cold_storage_days
-    if cold and config.backup.retention_days < cold + _COLD_STORAGE_MINIMUM_DAYS:
-        raise ConfigError(
-            f"backupColdStorageDays: a recovery point stays {_COLD_STORAGE_MINIMUM_DAYS} days in cold "
-            f"storage, so backupRetentionDays must be at least {cold + _COLD_STORAGE_MINIMUM_DAYS}"
-        )
-    if not re.fullmatch(r"(cron|rate)\(.+\)", config.backup.schedule):
-        raise ConfigError(f"backupSchedule: {config.backup.schedule!r} is neither cron(...) nor rate(...)")

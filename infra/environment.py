@@ -5,14 +5,18 @@ else about a stack. It holds names, ARNs and declared settings, never a secret v
 version does not know are ignored; a missing or mistyped one is a ValueError that names it.
 """
 
+import hashlib
 import json
-import types
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
-from functools import cache
-from typing import Any, ClassVar, Literal, Self, Union, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from infra.document import JsonDocument as JsonDocument
 
 SCHEMA = "ops.environment/1"
+MAXIMUM_BYTES = 8192  # what an SSM parameter of the advanced tier holds
+SPLIT_BYTES = 7680  # above it, the contracts move to parameters of their own
+_DIGEST = "contract_sha256"
 
 EnvironmentClass = Literal["sandbox", "development", "production"]
 AttributeType = Literal["S", "N", "B"]
@@ -35,37 +39,9 @@ def pointer_path(project: str, stack: str, logical: str) -> str:
     return f"/{project}/{stack}/tables/{logical}"
 
 
-class JsonDocument:
-    """JSON in and out for frozen dataclasses; members that are None are left out."""
-
-    __slots__ = ()
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    def to_data(self) -> dict[str, Any]:
-        """The document as plain JSON values."""
-        members = ((entry.name, getattr(self, entry.name)) for entry in fields(self))
-        return {name: _encode(value) for name, value in members if value is not None}
-
-    def to_json(self) -> str:
-        """The document as compact JSON with sorted members: equal documents give equal text."""
-        return json.dumps(self.to_data(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-    @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> Self:
-        """Build the document from plain JSON values; ValueError names a missing or mistyped member."""
-        document: Self = _decode_document(cls, data, cls.__name__)
-        return document
-
-    @classmethod
-    def from_json(cls, text: str | bytes | Mapping[str, Any]) -> Self:
-        """Build the document from JSON text (or from its already parsed members)."""
-        if isinstance(text, Mapping):
-            return cls.from_data(text)
-        try:
-            data = json.loads(text)
-        except ValueError as error:
-            raise ValueError(f"{cls.__name__}: not JSON: {error}") from error
-        return cls.from_data(data)
+def contract_path(project: str, stack: str, logical: str) -> str:
+    """Name of the SSM parameter that holds a table's contract when the document is too long to hold it."""
+    return f"/{project}/{stack}/contract/{logical}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +95,10 @@ class RecoveryContract(JsonDocument):
     tags: dict[str, str] = field(default_factory=dict)
     scaling: tuple[ScalingRule, ...] = ()
     replicas: tuple[ReplicaContract, ...] = ()
+    replica_kms_key_arns: dict[str, str] = field(default_factory=dict)
+    on_demand_reads: int | None = None
+    on_demand_writes: int | None = None
+    kinesis_stream_arn: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +120,29 @@ class TableDocument(JsonDocument):
     partition_key: KeyAttribute
     sort_key: KeyAttribute | None = None
     indexes: tuple[IndexDocument, ...] = ()
+    local_indexes: tuple[IndexDocument, ...] = ()
     contract: RecoveryContract
     objectives: Objectives
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseContract(JsonDocument):
+    """The declared settings of a database that a restore must end with: RDS restores fall back to its defaults."""
+
+    cluster: bool = False
+    instance_class: str
+    backup_days: int
+    multi_az: bool = False
+    deletion_protection: bool = True
+    iam_authentication: bool = True
+    publicly_accessible: bool = False
+    subnet_group: str
+    parameter_group: str
+    security_groups: tuple[str, ...] = ()
+    kms_key_arn: str | None = None
+    log_exports: tuple[str, ...] = ()
+    backup_region: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +156,7 @@ class DatabaseDocument(JsonDocument):
     database: str
     username: str
     secret_arn: str
+    contract: DatabaseContract | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,7 @@ class EnvironmentDocument(JsonDocument):
     cache: CacheDocument | None = None
     export_bucket: str
     export_prefix: str = "exports"
+    evidence_bucket: str | None = None
     kms_key_arn: str | None = None
     roles: dict[str, str] = field(default_factory=dict)
     backup_vault: str | None = None
@@ -200,61 +203,35 @@ class EnvironmentDocument(JsonDocument):
                 raise ValueError(f"EnvironmentDocument.tables: {logical!r} holds the table {table.logical!r}")
 
 
-def _encode(value: Any) -> Any:
-    if isinstance(value, JsonDocument):
-        return value.to_data()
-    if isinstance(value, tuple):
-        return [_encode(entry) for entry in value]
-    if isinstance(value, dict):
-        return {key: _encode(entry) for key, entry in value.items()}
-    return value
+def split(document: EnvironmentDocument) -> tuple[str, dict[str, str]]:
+    """The document with a digest in place of each table's contract, and the contracts' texts by logical name."""
+    data, contracts = document.to_data(), {}
+    for logical, table in data["tables"].items():
+        contracts[logical] = _compact(table.pop("contract"))
+        table[_DIGEST] = hashlib.sha256(contracts[logical].encode()).hexdigest()
+    return _compact(data), contracts
 
 
-@cache
-def _hints(document: type) -> dict[str, Any]:
-    return get_type_hints(document)
+def moved_contracts(text: str) -> tuple[str, ...]:
+    """Logical names of the tables whose contract lies in a parameter of its own."""
+    data = json.loads(text)
+    tables = data.get("tables") if isinstance(data, dict) else None
+    found = tables.items() if isinstance(tables, dict) else ()
+    return tuple(name for name, table in found if isinstance(table, dict) and _DIGEST in table)
 
 
-def _decode_document(document: Any, data: Any, path: str) -> Any:
-    _expect(Mapping, "an object", data, path)
-    hints = _hints(document)
-    members: dict[str, Any] = {}
-    for entry in fields(document):
-        where = f"{path}.{entry.name}"
-        if data.get(entry.name) is not None:
-            members[entry.name] = _decode(hints[entry.name], data[entry.name], where)
-        elif entry.default is MISSING and entry.default_factory is MISSING:
-            raise ValueError(f"{where}: required member is missing")
-    return document(**members)
+def join(text: str, contracts: Mapping[str, str]) -> EnvironmentDocument:
+    """The whole document again; ValueError names a contract that is missing or was not split from this document."""
+    data = json.loads(text)
+    for logical in moved_contracts(text):
+        if logical not in contracts:
+            raise ValueError(f"EnvironmentDocument.tables.{logical}.contract: its parameter is missing")
+        table, digest = data["tables"][logical], hashlib.sha256(contracts[logical].encode()).hexdigest()
+        if digest != table[_DIGEST]:
+            raise ValueError(f"EnvironmentDocument.tables.{logical}.contract: its parameter has another SHA-256")
+        table["contract"] = json.loads(contracts[logical])
+    return EnvironmentDocument.from_data(data)
 
 
-def _decode(hint: Any, value: Any, path: str) -> Any:
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):
-        (inner,) = (argument for argument in arguments if argument is not type(None))
-        return _decode(inner, value, path)
-    if origin is Literal:
-        if value not in arguments or isinstance(value, bool):
-            raise ValueError(f"{path}: {value!r} is not one of {', '.join(arguments)}")
-        return value
-    if origin is tuple:
-        _expect((list, tuple), "a list", value, path)
-        return tuple(_decode(arguments[0], entry, f"{path}[{at}]") for at, entry in enumerate(value))
-    if origin is dict:
-        _expect(Mapping, "an object", value, path)
-        return {str(key): _decode(arguments[1], entry, f"{path}.{key}") for key, entry in value.items()}
-    if is_dataclass(hint):
-        return _decode_document(hint, value, path)
-    return _decode_scalar(hint, value, path)
-
-
-def _decode_scalar(hint: Any, value: Any, path: str) -> Any:
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    _expect(hint, hint.__name__, value, path)
-    return value
-
-
-def _expect(kind: Any, wanted: str, value: Any, path: str) -> None:
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise ValueError(f"{path}: expected {wanted}, found {type(value).__name__}")
+def _compact(data: Any) -> str:
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -13,6 +13,7 @@ from infra import schema
 
 KeyType = Literal["string", "integer", "boolean", "array"]
 Value = str | int | bool | tuple[str, ...]
+DATABASE_ENGINES = ("postgres", "mysql", "aurora-postgresql", "aurora-mysql")
 
 
 class ConfigError(ValueError):
@@ -119,7 +120,18 @@ TABLE = {
     "tableClass": _text("STANDARD", "Storage class of the tables.", "STANDARD", "STANDARD_INFREQUENT_ACCESS"),
     "pitrDays": _number(schema.PITR_DAYS, "Days of point-in-time recovery.", 1, 35),
     "ttlAttribute": _text(schema.TTL_ATTRIBUTE, "Time-to-live attribute of top_tracks; - turns it off."),
-    "tableKmsKeyArn": _text("", "Customer KMS key of the tables; empty means the AWS managed key. Not with replicas."),
+    "onDemandMaximumReadUnits": _number(0, "Ceiling of reads in PAY_PER_REQUEST, table and index each; 0 is none.", 0),
+    "onDemandMaximumWriteUnits": _number(
+        0, "Ceiling of writes in PAY_PER_REQUEST, table and index each; 0 is none.", 0
+    ),
+    "tableKmsKeyArn": _text("", "Customer KMS key of the tables; empty means the AWS managed key."),
+    "replicaKmsKeyArns": _text(
+        "", "JSON object of customer KMS keys by replica Region; one for every replica when tableKmsKeyArn is set."
+    ),
+    "kinesisStreamArn": _text("", "Kinesis data stream that receives every change; empty means none."),
+    "adoptTables": _names(
+        "Logical names of tables to take over: the configured physical name exists already, e.g. from a restore."
+    ),
     "deletionProtection": _flag(True, "Deletion protection of tables, replicas and database; false in sandbox only."),
     "rtoSeconds": _number(3600, "Recovery time objective of the tables."),
     "rpoSeconds": _number(300, "Recovery point objective of the tables."),
@@ -128,15 +140,19 @@ TABLE = {
 
 DATABASE = {
     "databaseEnabled": _flag(True, "Declare the artists database."),
-    "databaseEngine": _text("postgres", "Engine of the database.", "postgres", "mysql"),
-    "databaseEngineVersion": _text("", "Engine version; empty means 16 for postgres and 8.4 for mysql."),
-    "databaseIdentifier": _text("artists", "Identifier of the database instance."),
-    "databaseInstanceClass": _text("db.t4g.micro", "Instance class of the database."),
-    "databaseStorageGib": _number(20, "Storage of the database in GiB.", 20, 65536),
+    "databaseEngine": _text("postgres", "Engine of the database.", *DATABASE_ENGINES),
+    "databaseEngineVersion": _text("", "Engine version; empty means the default of infra.settings."),
+    "databaseIdentifier": _text("artists", "Identifier of the database instance or Aurora cluster."),
+    "databaseInstanceClass": _text(
+        "", "Instance class of the database; empty means db.t4g.micro, for Aurora db.t4g.medium."
+    ),
+    "databaseStorageGib": _number(20, "Storage of the database in GiB; Aurora grows by itself.", 20, 65536),
     "databaseName": _text(schema.DATABASE_NAME, "Database created in the instance."),
     "databaseUsername": _text(schema.DATABASE_USERNAME, "Master user; RDS manages its password."),
     "databaseBackupDays": _number(7, "Days of automated database backups.", 7, 35),
-    "databaseMultiAz": _flag(False, "Keep a standby of the database in a second zone."),
+    "databaseMultiAz": _flag(False, "Keep a standby (Aurora: a reader) of the database in a second zone."),
+    "databaseBackupRegion": _text("", "Region that receives the automated backups of the instance; empty means none."),
+    "adoptDatabase": _flag(False, "Take over a database that exists under databaseIdentifier, e.g. from a restore."),
 }
 
 CACHE = {
@@ -151,12 +167,21 @@ NETWORK = {
     "networkCidr": _text("10.20.0.0/16", "Address range of the VPC, /16 to /22."),
     "networkZones": _number(2, "Availability zones with a private subnet.", 2, 4),
     "interfaceEndpoints": _names("AWS services reached through interface endpoints, e.g. ssm, secretsmanager, kms."),
+    "bastionEnabled": _flag(False, "Declare a small instance for Session Manager port forwarding to the database."),
+    "bastionInstanceType": _text("t4g.nano", "Instance type of the bastion, an arm64 one."),
 }
 
 STORAGE = {
     "exportBucketName": _text("", "Name of the export bucket; empty means PROJECT-STACK-exports-ACCOUNT."),
     "exportPrefix": _text(schema.EXPORT_PREFIX, "Key prefix of the exports."),
     "exportRetentionDays": _number(90, "Days an export is kept; longer than pitrDays.", 2),
+    "evidenceBucketName": _text("", "Name of the evidence bucket; empty means PROJECT-STACK-evidence-ACCOUNT."),
+    "evidenceLockDays": _number(
+        0, "Days that evidence of drills cannot be deleted (Object Lock); 0 means no evidence bucket.", 0, 36500
+    ),
+    "evidenceLockMode": _text(
+        "GOVERNANCE", "COMPLIANCE binds everybody, the root user included.", "GOVERNANCE", "COMPLIANCE"
+    ),
 }
 
 BACKUP = {
@@ -164,11 +189,24 @@ BACKUP = {
     "backupRetentionDays": _number(35, "Days a recovery point is kept.", 1, 36500),
     "backupColdStorageDays": _number(0, "Days before a recovery point moves to cold storage; 0 means never.", 0),
     "backupCopyRegion": _text("", "Region that receives a copy of every recovery point; empty means none."),
+    "backupLockDays": _number(
+        0, "Days that a recovery point cannot be deleted (vault lock); 0 means no lock.", 0, 36500
+    ),
+    "backupLockGraceDays": _number(
+        0, "Days until the vault lock itself can never be removed, 3 or more; 0 keeps it removable.", 0, 36500
+    ),
+    "restoreTestingSchedule": _text("", "When AWS Backup restores on trial, as cron(...) in UTC; empty means never."),
+    "restoreTestingHours": _number(24, "Hours that a restore on trial is kept for its verifier.", 0, 168),
 }
 
 OBSERVABILITY = {
     "alarmEmail": _text("", "Address that is told of alarms; empty means nobody is subscribed."),
     "replicaLagMilliseconds": _number(60_000, "Replication latency that raises an alarm.", 1000),
+    "backupAgeDays": _number(2, "Days without a completed backup that raise an alarm.", 1, 7),
+    "restoreProofDays": _number(0, "Days without a proven restore that raise an alarm; 0 means no alarm.", 0, 7),
+    "importErrorAlarm": _flag(
+        False, "Declare the log group of imports and an alarm on its errors; one stack per account and Region may."
+    ),
 }
 
 SOURCE = {

@@ -9,9 +9,16 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.options import child, component_type
+from infra.settings import AlarmSettings
 
 _PERIOD_S = 60
 _PERIODS = 5
+_DAY_S = 86_400
+_LOG_DAYS = 90
+_IMPORT_LOGS = "/aws-dynamodb/imports"
+# Counted by `ops` when a restore was proven, dimensions Stack and Table (its logical name).
+PROOF_NAMESPACE = "dynamo-ops"
+PROOF_METRIC = "RestoreProven"
 _FREE_STORAGE_BYTES = 2 * 1024**3
 
 
@@ -20,6 +27,7 @@ class WatchedTable:
     logical: str
     physical: pulumi.Input[str]
     indexes: Sequence[str]
+    replica_regions: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +36,11 @@ class ObservabilityArgs:
     account: str
     region: str
     tables: Sequence[WatchedTable]
-    replica_regions: Sequence[str]
-    replica_lag_ms: int
+    settings: AlarmSettings
+    stack: str
+    vault_name: pulumi.Input[str]
     database_identifier: str | None
-    email: str | None
+    database_cluster: bool
     tags: dict[str, str]
 
 
@@ -50,15 +59,16 @@ class Observability(pulumi.ComponentResource):
             policy=self.topic.arn.apply(lambda arn: json.dumps(topic_policy(arn, args.account))),
             opts=child(self),
         )
-        if args.email:
+        if args.settings.email:
             aws.sns.TopicSubscription(
-                name, topic=self.topic.arn, protocol="email", endpoint=args.email, opts=child(self)
+                name, topic=self.topic.arn, protocol="email", endpoint=args.settings.email, opts=child(self)
             )
         self._account_alarms()
         for table in args.tables:
             self._table_alarms(table)
         if args.database_identifier:
             self._database_alarm(args.database_identifier)
+        self._recovery_alarms()
         names = pulumi.Output.all(*(table.physical for table in args.tables))
         aws.cloudwatch.Dashboard(
             name,
@@ -93,17 +103,93 @@ class Observability(pulumi.ComponentResource):
                     threshold=0,
                     description=f"{dimension}s of {table.logical} ({scope}) are throttled",
                 )
-        for region in self._args.replica_regions:
+        for region in table.replica_regions:
             self._alarm(
                 f"{table.logical}-{region}-lag",
                 "ReplicationLatency",
                 {"TableName": table.physical, "ReceivingRegion": region},
                 statistic="Average",
-                threshold=self._args.replica_lag_ms,
+                threshold=self._args.settings.replica_lag_ms,
                 description=f"The replica of {table.logical} in {region} falls behind",
             )
 
+    def _recovery_alarms(self) -> None:
+        """What a recovery stands on grows old in silence: here a missing figure is the alarm."""
+        settings, vault = self._args.settings, {"BackupVaultName": self._args.vault_name}
+        self._overdue("backup-age", "AWS/Backup", "NumberOfBackupJobsCompleted", vault, settings.backup_age_days)
+        self._alarm(
+            "backup-failures",
+            "NumberOfBackupJobsFailed",
+            vault,
+            namespace="AWS/Backup",
+            statistic="Sum",
+            threshold=0,
+            periods=1,
+            description="A backup job failed",
+        )
+        if settings.restore_proof_days:
+            for table in self._args.tables:
+                proof: dict[str, pulumi.Input[str]] = {"Stack": self._args.stack, "Table": table.logical}
+                name = f"{table.logical}-restore-proof-age"
+                self._overdue(name, PROOF_NAMESPACE, PROOF_METRIC, proof, settings.restore_proof_days)
+        if settings.import_errors:
+            self._import_errors()
+
+    def _import_errors(self) -> None:
+        """DynamoDB writes one event per rejected row to a log group of this name, and to no metric."""
+        group = aws.cloudwatch.LogGroup(
+            "import-errors", name=_IMPORT_LOGS, retention_in_days=_LOG_DAYS, tags=self._args.tags, opts=child(self)
+        )
+        aws.cloudwatch.LogMetricFilter(
+            "import-errors",
+            name=f"{self._args.prefix}-import-errors",
+            log_group_name=group.name,
+            pattern="{ $.errorMessages[0] = * }",
+            metric_transformation={"name": "ImportErrors", "namespace": PROOF_NAMESPACE, "value": "1"},
+            opts=child(self),
+        )
+        self._alarm(
+            "import-errors",
+            "ImportErrors",
+            {},
+            namespace=PROOF_NAMESPACE,
+            statistic="Sum",
+            threshold=0,
+            periods=1,
+            description="An import rejected rows",
+        )
+
+    def _overdue(
+        self, name: str, namespace: str, metric: str, dimensions: dict[str, pulumi.Input[str]], days: int
+    ) -> None:
+        """An alarm after `days` whole days in which nothing was counted."""
+        self._alarm(
+            name,
+            metric,
+            dimensions,
+            namespace=namespace,
+            statistic="Sum",
+            threshold=1,
+            comparison="LessThanThreshold",
+            period=_DAY_S,
+            periods=days,
+            missing="breaching",
+            description=f"{metric} was not counted for {days} days",
+        )
+
     def _database_alarm(self, identifier: str) -> None:
+        if self._args.database_cluster:
+            self._alarm(
+                "database-storage",
+                "FreeLocalStorage",
+                {"DBClusterIdentifier": identifier},
+                namespace="AWS/RDS",
+                statistic="Minimum",
+                threshold=_FREE_STORAGE_BYTES,
+                comparison="LessThanThreshold",
+                description="The artists database runs out of local storage",
+            )
+            return
         self._alarm(
             "database-storage",
             "FreeStorageSpace",
@@ -126,6 +212,9 @@ class Observability(pulumi.ComponentResource):
         description: str,
         namespace: str = "AWS/DynamoDB",
         comparison: str = "GreaterThanThreshold",
+        period: int = _PERIOD_S,
+        periods: int = _PERIODS,
+        missing: str = "notBreaching",
     ) -> None:
         aws.cloudwatch.MetricAlarm(
             name,
@@ -137,10 +226,10 @@ class Observability(pulumi.ComponentResource):
             statistic=statistic,
             comparison_operator=comparison,
             threshold=float(threshold),
-            period=_PERIOD_S,
-            evaluation_periods=_PERIODS,
-            datapoints_to_alarm=_PERIODS,
-            treat_missing_data="notBreaching",
+            period=period,
+            evaluation_periods=periods,
+            datapoints_to_alarm=periods,
+            treat_missing_data=missing,
             alarm_actions=[self.topic.arn],
             ok_actions=[self.topic.arn],
             tags=self._args.tags,

@@ -22,11 +22,13 @@ def keeps_data(
     *,
     ignore_changes: list[str] | None = None,
     depends_on: Sequence[pulumi.Resource] | None = None,
+    import_: str | None = None,
 ) -> pulumi.ResourceOptions:
     """Options of a resource that holds data: no update and no destroy may take it away.
 
     Both flags, because an adoption under the same URN marks the old entry for deletion and only
     `retain_on_delete`, as recorded in the state beforehand, keeps the provider from deleting it.
+    `import_` takes over what exists under that identifier.
     """
     return pulumi.ResourceOptions(
         parent=parent,
@@ -34,4 +36,5 @@ def keeps_data(
         retain_on_delete=True,
         ignore_changes=ignore_changes,
         depends_on=depends_on,
+        import_=import_,
     )

@@ -34,14 +34,25 @@ class IndexSchema:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalIndexSchema:
+    """A local secondary index: the table's partition key with another sort key, fixed at the table's creation."""
+
+    name: str
+    sort_key: Attribute
+    projection: Projection = "ALL"
+    include: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TableSchema:
-    """A logical table: its keys, its global secondary indexes and its time-to-live attribute."""
+    """A logical table: its keys, its secondary indexes and its time-to-live attribute."""
 
     logical: str
     partition_key: Attribute
     sort_key: Attribute | None = None
     indexes: tuple[IndexSchema, ...] = ()
     ttl_attribute: str | None = None
+    local_indexes: tuple[LocalIndexSchema, ...] = ()
 
     def key_attributes(self) -> tuple[Attribute, ...]:
         """Every attribute used by a key of the table or of an index, once, in order of appearance.
@@ -52,6 +63,7 @@ class TableSchema:
         keys = [self.partition_key, self.sort_key]
         for index in self.indexes:
             keys += [index.partition_key, index.sort_key]
+        keys += [index.sort_key for index in self.local_indexes]
         for attribute in filter(None, keys):
             known = found.setdefault(attribute.name, attribute)
             if known.type != attribute.type:

@@ -22,6 +22,8 @@ class Scope:
     key_arn: str
     role_prefix: str
     database: str | None = None
+    database_cluster: bool = False
+    evidence_bucket: str | None = None
     database_resource_id: str | None = None
     database_username: str | None = None
     secret_arns: tuple[str, ...] = ()

@@ -6,26 +6,21 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.access import Access, AccessArgs
-from infra.cache import TLS_PORT, Cache, CacheArgs, cluster_name
+from infra.bastion import ENDPOINTS, Bastion, BastionArgs
+from infra.cache import TLS_PORT, Cache, CacheArgs
 from infra.config import StackConfig
+from infra.contract import TableArgs
 from infra.database import Database, DatabaseArgs
-from infra.environment import (
-    CacheDocument,
-    DatabaseDocument,
-    EnvironmentDocument,
-    SourceDocument,
-    parameter_path,
-)
+from infra.description import describe, is_long
+from infra.environment import EnvironmentDocument, parameter_path
 from infra.keys import ConfigError
 from infra.network import Network, NetworkArgs
 from infra.observability import Observability, ObservabilityArgs, WatchedTable
+from infra.publish import publish, refuse_frozen_changes
 from infra.scope import Scope
 from infra.storage import Storage, StorageArgs
-from infra.table import Table, TableArgs
-from infra.vault import Vault, VaultArgs
-
-_STANDARD_BYTES = 4096
-_ADVANCED_BYTES = 8192
+from infra.table import Table
+from infra.vault import Selected, Vault, VaultArgs
 
 
 class Stack:
@@ -34,20 +29,21 @@ class Stack:
     def __init__(self, config: StackConfig) -> None:
         self._config = config
         self._account = aws.get_caller_identity().account_id
+        refuse_frozen_changes(config)
         self.storage = self._storage()
         self.tables = [self._table(index) for index in range(len(config.tables))]
         self.network = self._network()
         self.database = self._database()
+        self.bastion = self._bastion()
         self.cache = self._cache()
         self.access = self._access()
         self.vault = self._vault()
         self.observability = self._observability()
-        self.document = self._document().apply(lambda document: document.to_json())
-        self._write_document()
+        self.document = publish(config, self._document(), long=is_long(config, self._account))
 
     def outputs(self) -> dict[str, pulumi.Input[Any]]:
         """Stack outputs, for humans; `ops` reads the document from the parameter store."""
-        return {
+        found: dict[str, pulumi.Input[Any]] = {
             "environment": self.document,
             "environmentParameter": parameter_path(self._config.project, self._config.stack),
             "exportBucket": self.storage.bucket.bucket,
@@ -55,6 +51,7 @@ class Stack:
                 table.logical: built.table.name for table, built in zip(self._config.tables, self.tables, strict=True)
             },
         }
+        return {**found, "bastion": self.bastion.instance.id} if self.bastion else found
 
     def _storage(self) -> Storage:
         config = self._config
@@ -66,8 +63,16 @@ class Stack:
                 bucket_name=config.export_bucket_name or f"{config.prefix}-exports-{self._account}",
                 retention_days=config.export_retention_days,
                 tags=config.tags,
+                evidence=config.evidence,
+                key_regions=self._copy_regions(),
             ),
         )
+
+    def _copy_regions(self) -> list[str]:
+        """Regions that receive encrypted copies: a key is regional."""
+        database = self._config.database
+        named = [self._config.backup.copy_region, database.backup_region if database else None]
+        return sorted({region for region in named if region})
 
     def _table(self, index: int) -> Table:
         settings = self._config.tables[index]
@@ -76,9 +81,8 @@ class Stack:
             TableArgs(
                 settings=settings,
                 region=self._config.region,
-                replica_regions=self._config.replica_regions,
                 deletion_protection=self._config.deletion_protection,
-                tags=self._config.tags,
+                stack_tags=self._config.tags,
             ),
         )
 
@@ -96,7 +100,9 @@ class Stack:
                 region=config.region,
                 cidr=config.network_cidr,
                 zones=sorted(zones)[: config.network_zones],
-                interface_endpoints=config.interface_endpoints,
+                interface_endpoints=list(
+                    dict.fromkeys((*config.interface_endpoints, *(ENDPOINTS if config.bastion_type else ())))
+                ),
                 tags=config.tags,
             ),
         )
@@ -116,6 +122,24 @@ class Stack:
                 kms_key_arn=self.storage.key.arn,
                 deletion_protection=self._config.deletion_protection,
                 tags=self._config.tags,
+                backup_key_arn=self.storage.keys[settings.backup_region].arn if settings.backup_region else None,
+            ),
+        )
+
+    def _bastion(self) -> Bastion | None:
+        config = self._config
+        if config.bastion_type is None or config.database is None:
+            return None
+        return Bastion(
+            "bastion",
+            BastionArgs(
+                prefix=config.prefix,
+                instance_type=config.bastion_type,
+                vpc_id=self.network.vpc_id,
+                subnet_id=self.network.subnet_ids[0],
+                cidr=config.network_cidr,
+                database_port=config.database.port,
+                tags=config.tags,
             ),
         )
 
@@ -147,7 +171,9 @@ class Stack:
         }
         if self.database:
             names["secrets"] = [self.storage.source_secret.arn, self.database.secret_arn]
-            names["database_resource_id"] = self.database.instance.resource_id
+            names["database_resource_id"] = self.database.resource_id
+        if self.storage.evidence:
+            names["evidence_bucket"] = self.storage.evidence.bucket
         return Access(
             "access",
             AccessArgs(
@@ -155,6 +181,7 @@ class Stack:
                 account=self._account,
                 scope=pulumi.Output.all(**names).apply(self._scope),
                 principals=self._config.operator_principals,
+                database=self.database is not None,
                 tags=self._config.tags,
             ),
         )
@@ -164,7 +191,7 @@ class Stack:
         return Scope(
             account=self._account,
             region=config.region,
-            replica_regions=config.replica_regions,
+            replica_regions=config.all_replica_regions,
             project=config.project,
             stack=config.stack,
             tables=tuple(names["tables"]),
@@ -174,15 +201,18 @@ class Stack:
             key_arn=names["key_arn"],
             role_prefix=config.prefix,
             database=config.database.identifier if config.database else None,
+            database_cluster=bool(config.database and config.database.aurora),
+            evidence_bucket=names.get("evidence_bucket"),
             database_resource_id=names.get("database_resource_id"),
             database_username=config.database.username if config.database else None,
             secret_arns=tuple(names["secrets"]),
         )
 
     def _vault(self) -> Vault:
-        data: list[pulumi.Input[str]] = [table.table.arn for table in self.tables]
-        if self.database:
-            data.append(self.database.instance.arn)
+        data = [Selected("DynamoDB", table.table.arn) for table in self.tables]
+        if self.database and self._config.database:
+            data.append(Selected("Aurora" if self._config.database.aurora else "RDS", self.database.resource.arn))
+        copies = self._config.backup.copy_region
         return Vault(
             "backups",
             VaultArgs(
@@ -190,7 +220,8 @@ class Stack:
                 account=self._account,
                 settings=self._config.backup,
                 kms_key_arn=self.storage.key.arn,
-                data_arns=data,
+                data=data,
+                copy_key_arn=self.storage.keys[copies].arn if copies else None,
                 tags=self._config.tags,
             ),
         )
@@ -202,6 +233,7 @@ class Stack:
                 logical=settings.logical,
                 physical=built.table.name,
                 indexes=[index.name for index in settings.schema.indexes],
+                replica_regions=settings.replica_regions,
             )
             for settings, built in zip(config.tables, self.tables, strict=True)
         ]
@@ -212,10 +244,11 @@ class Stack:
                 account=self._account,
                 region=config.region,
                 tables=watched,
-                replica_regions=config.replica_regions,
-                replica_lag_ms=config.replica_lag_ms,
+                settings=config.alarms,
+                stack=config.stack,
+                vault_name=self.vault.vault.name,
                 database_identifier=config.database.identifier if config.database else None,
-                email=config.alarm_email,
+                database_cluster=bool(config.database and config.database.aurora),
                 tags=config.tags,
             ),
         )
@@ -231,88 +264,18 @@ class Stack:
             "topic": self.observability.topic.arn,
             "source_secret": self.storage.source_secret.arn,
         }
+        if self.storage.evidence:
+            names["evidence_bucket"] = self.storage.evidence.bucket
         if self.cache:
             names["cache_endpoint"] = self.cache.endpoint
         if self.database:
-            instance = self.database.instance
             names |= {
-                "database_arn": instance.arn,
-                "resource_id": instance.resource_id,
-                "address": instance.address,
-                "port": instance.port,
+                "database_arn": self.database.resource.arn,
+                "resource_id": self.database.resource_id,
+                "address": self.database.address,
                 "database_secret": self.database.secret_arn,
+                "database_group": self.database.security_group_id,
+                "subnet_group": self.database.subnet_group.name,
+                "parameter_group": self.database.parameter_group.name,
             }
-        return pulumi.Output.all(**names).apply(self._describe)
-
-    def _describe(self, names: dict[str, Any]) -> EnvironmentDocument:
-        config = self._config
-        return EnvironmentDocument(
-            project=config.project,
-            stack=config.stack,
-            account=self._account,
-            region=config.region,
-            environment_class=config.environment_class,
-            replica_regions=config.replica_regions,
-            tables={table.logical: table for table in names["tables"]},
-            database=self._describe_database(names),
-            cache=self._describe_cache(names),
-            export_bucket=names["bucket"],
-            export_prefix=config.export_prefix,
-            kms_key_arn=names["key"],
-            roles=names["roles"],
-            backup_vault=names["vault"],
-            backup_plan_id=names["plan"],
-            topic_arn=names["topic"],
-            source=SourceDocument(
-                secret_arn=names["source_secret"],
-                api_url=config.source_api_url,
-                accounts_url=config.source_accounts_url,
-            ),
-        )
-
-    def _describe_database(self, names: dict[str, Any]) -> DatabaseDocument | None:
-        settings = self._config.database
-        if settings is None:
-            return None
-        return DatabaseDocument(
-            engine=settings.engine,
-            identifier=settings.identifier,
-            arn=names["database_arn"],
-            resource_id=names["resource_id"],
-            address=names["address"],
-            port=int(names["port"]),
-            database=settings.database,
-            username=settings.username,
-            secret_arn=names["database_secret"],
-        )
-
-    def _describe_cache(self, names: dict[str, Any]) -> CacheDocument | None:
-        if self._config.cache is None:
-            return None
-        return CacheDocument(cluster_name(self._config.prefix), names["cache_endpoint"])
-
-    def _write_document(self) -> None:
-        """In the home Region and in every replica's: the loss of a Region must not take the document."""
-        config = self._config
-        for region in (None, *config.replica_regions):
-            aws.ssm.Parameter(
-                f"environment-{region}" if region else "environment",
-                name=parameter_path(config.project, config.stack),
-                description="Environment document of the stack, read by ops",
-                type="String",
-                tier=self.document.apply(parameter_tier),
-                value=self.document,
-                region=region,
-                tags=config.tags,
-            )
-
-
-def parameter_tier(document: str) -> str:
-    """The SSM tier that holds the document: Standard up to 4 KB, Advanced up to 8 KB."""
-    size_bytes = len(document.encode())
-    if size_bytes > _ADVANCED_BYTES:
-        raise ConfigError(
-            f"tables: the environment document has {size_bytes} bytes, a parameter holds {_ADVANCED_BYTES}; "
-            "declare fewer tables or indexes in this stack"
-        )
-    return "Standard" if size_bytes <= _STANDARD_BYTES else "Advanced"
+        return pulumi.Output.all(**names).apply(lambda found: describe(self._config, self._account, found))

@@ -1,26 +1,15 @@
 """A DynamoDB table that can be recovered: scaling, streams, time travel, protection and replicas declared."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import TypeVar
 
 import pulumi
 import pulumi_aws as aws
 
-from infra import schema
-from infra.environment import (
-    Dimension,
-    IndexDocument,
-    KeyAttribute,
-    RecoveryContract,
-    ReplicaContract,
-    ScalingRule,
-    TableDocument,
-)
+from infra.contract import STREAM_VIEW, TableArgs, scaling_rules, table_document
+from infra.environment import ScalingRule, TableDocument
 from infra.options import child, component_type, keeps_data
-from infra.schema import Attribute, IndexSchema
-from infra.tables import TableSettings
-
-STREAM_VIEW = "NEW_AND_OLD_IMAGES"
+from infra.schema import IndexSchema, LocalIndexSchema
 
 # Scaling moves these at run time; a nested path must be camelCase, the SDK translates top-level names only.
 # "replicas": TableReplica owns them, inline replicas and TableReplica exclude each other.
@@ -32,14 +21,9 @@ SCALED_ELSEWHERE = [
     "replicas",
 ]
 
-
-@dataclass(frozen=True, slots=True)
-class TableArgs:
-    settings: TableSettings
-    region: str
-    replica_regions: Sequence[str]
-    deletion_protection: bool
-    tags: dict[str, str]
+Maxima = TypeVar(
+    "Maxima", aws.dynamodb.TableOnDemandThroughputArgs, aws.dynamodb.TableGlobalSecondaryIndexOnDemandThroughputArgs
+)
 
 
 class Table(pulumi.ComponentResource):
@@ -58,10 +42,12 @@ class Table(pulumi.ComponentResource):
         self.table = self._table()
         policies = self._scaling(None, self.table)
         self.replicas = []
-        for region in args.replica_regions:
+        for region in args.settings.replica_regions:
             replica = self._replica(region, [*policies, *self.replicas])
             self._scaling(region, replica)
             self.replicas.append(replica)
+        if args.settings.kinesis_stream_arn:
+            self._kinesis(args.settings.kinesis_stream_arn)
         self.register_outputs({"arn": self.table.arn, "name": self.table.name})
 
     def _table(self) -> aws.dynamodb.Table:
@@ -80,6 +66,8 @@ class Table(pulumi.ComponentResource):
                 for attribute in keys.key_attributes()
             ],
             global_secondary_indexes=[self._index(index) for index in keys.indexes] or None,
+            local_secondary_indexes=[_local_index(index) for index in keys.local_indexes] or None,
+            on_demand_throughput=self._on_demand(aws.dynamodb.TableOnDemandThroughputArgs),
             point_in_time_recovery=aws.dynamodb.TablePointInTimeRecoveryArgs(
                 enabled=True, recovery_period_in_days=settings.pitr_days
             ),
@@ -91,8 +79,10 @@ class Table(pulumi.ComponentResource):
             ),
             table_class=settings.table_class,
             deletion_protection_enabled=self._args.deletion_protection,
-            tags=self._tags(),
-            opts=keeps_data(self, ignore_changes=SCALED_ELSEWHERE),
+            tags=self._args.tags,
+            opts=keeps_data(
+                self, ignore_changes=SCALED_ELSEWHERE, import_=settings.physical if settings.adopt else None
+            ),
         )
 
     def _index(self, index: IndexSchema) -> aws.dynamodb.TableGlobalSecondaryIndexArgs:
@@ -109,18 +99,41 @@ class Table(pulumi.ComponentResource):
             non_key_attributes=list(index.include) or None,
             read_capacity=settings.read.minimum if settings.provisioned else None,
             write_capacity=settings.write.minimum if settings.provisioned else None,
+            on_demand_throughput=self._on_demand(aws.dynamodb.TableGlobalSecondaryIndexOnDemandThroughputArgs),
+        )
+
+    def _on_demand(self, made: type[Maxima]) -> Maxima | None:
+        """The ceilings of an on-demand table or index; DynamoDB keeps them apart for each."""
+        settings = self._args.settings
+        if settings.on_demand_reads is None and settings.on_demand_writes is None:
+            return None
+        return made(max_read_request_units=settings.on_demand_reads, max_write_request_units=settings.on_demand_writes)
+
+    def _kinesis(self, stream_arn: str) -> None:
+        aws.dynamodb.KinesisStreamingDestination(
+            self._name,
+            table_name=self.table.name,
+            stream_arn=stream_arn,
+            approximate_creation_date_time_precision="MICROSECOND",
+            opts=child(self),
         )
 
     def _replica(self, region: str, after: Sequence[pulumi.Resource]) -> aws.dynamodb.TableReplica:
-        """Every attribute is stated: an unset one drifted or had the replica made anew (pulumi-aws#1653)."""
+        """Every attribute is stated: an unset one drifted or had the replica made anew (pulumi-aws#1653).
+
+        But for the class STANDARD, which DynamoDB does not report for a replica: stated, it would differ for ever.
+        """
         return aws.dynamodb.TableReplica(
             f"{self._name}-{region}",
             region=region,
             global_table_arn=self.table.arn,
             point_in_time_recovery=True,
             deletion_protection_enabled=self._args.deletion_protection,
-            table_class_override=None,
-            tags=self._tags(),
+            kms_key_arn=self._args.settings.replica_kms_key_arns.get(region),
+            table_class_override=None
+            if self._args.settings.table_class == "STANDARD"
+            else self._args.settings.table_class,
+            tags=self._args.tags,
             opts=keeps_data(self, depends_on=after),
         )
 
@@ -141,7 +154,7 @@ class Table(pulumi.ComponentResource):
             min_capacity=rule.minimum,
             max_capacity=rule.maximum,
             region=region,
-            tags=self._args.tags,
+            tags=self._args.stack_tags,
             opts=child(self, [after]),
         )
         return aws.appautoscaling.Policy(
@@ -161,9 +174,6 @@ class Table(pulumi.ComponentResource):
             opts=child(self),
         )
 
-    def _tags(self) -> dict[str, str]:
-        return {**self._args.tags, "table": self._args.settings.logical}
-
     @property
     def arns(self) -> list[pulumi.Output[str]]:
         """ARNs of the table and of its replicas."""
@@ -172,75 +182,14 @@ class Table(pulumi.ComponentResource):
     def document(self) -> pulumi.Output[TableDocument]:
         """The table as the environment document describes it."""
         return pulumi.Output.all(self.table.name, self.table.arn).apply(
-            lambda found: table_document(self._args, found[0], found[1], self._tags())
+            lambda found: table_document(self._args, found[0], found[1])
         )
 
 
-def scaling_rules(settings: TableSettings) -> Iterator[ScalingRule]:
-    """The declared scaling of the table and of each index; none when the table is on demand."""
-    if not settings.provisioned:
-        return
-    dimensions: tuple[Dimension, ...] = ("read", "write")
-    for index in (None, *(entry.name for entry in settings.schema.indexes)):
-        for dimension in dimensions:
-            capacity = settings.read if dimension == "read" else settings.write
-            yield ScalingRule(
-                index=index,
-                dimension=dimension,
-                minimum=capacity.minimum,
-                maximum=capacity.maximum,
-                target_percent=schema.TARGET_PERCENT,
-                scale_in_cooldown_s=settings.scale_in_cooldown_s,
-                scale_out_cooldown_s=settings.scale_out_cooldown_s,
-            )
-
-
-def table_document(args: TableArgs, physical: str, arn: str, tags: dict[str, str]) -> TableDocument:
-    """The document of a table whose names are known."""
-    keys = args.settings.schema
-    return TableDocument(
-        logical=keys.logical,
-        physical=physical,
-        arn=arn,
-        region=args.region,
-        partition_key=_key(keys.partition_key),
-        sort_key=_key(keys.sort_key) if keys.sort_key else None,
-        indexes=tuple(
-            IndexDocument(
-                name=index.name,
-                partition_key=_key(index.partition_key),
-                sort_key=_key(index.sort_key) if index.sort_key else None,
-                projection=index.projection,
-                include=index.include,
-            )
-            for index in keys.indexes
-        ),
-        contract=recovery_contract(args, tags),
-        objectives=args.settings.objectives,
+def _local_index(index: LocalIndexSchema) -> aws.dynamodb.TableLocalSecondaryIndexArgs:
+    return aws.dynamodb.TableLocalSecondaryIndexArgs(
+        name=index.name,
+        range_key=index.sort_key.name,
+        projection_type=index.projection,
+        non_key_attributes=list(index.include) or None,
     )
-
-
-def recovery_contract(args: TableArgs, tags: dict[str, str]) -> RecoveryContract:
-    """The settings that a restored table must end with: the declared ones."""
-    settings = args.settings
-    return RecoveryContract(
-        billing_mode=settings.billing_mode,
-        read_capacity=settings.read.minimum if settings.provisioned else None,
-        write_capacity=settings.write.minimum if settings.provisioned else None,
-        pitr_days=settings.pitr_days,
-        ttl_attribute=settings.schema.ttl_attribute,
-        stream_view=STREAM_VIEW,
-        table_class=settings.table_class,
-        deletion_protection=args.deletion_protection,
-        sse_kms_key_arn=settings.kms_key_arn,
-        tags=tags,
-        scaling=tuple(scaling_rules(settings)),
-        replicas=tuple(
-            ReplicaContract(region, pitr=True, deletion_protection=args.deletion_protection)
-            for region in args.replica_regions
-        ),
-    )
-
-
-def _key(attribute: Attribute) -> KeyAttribute:
-    return KeyAttribute(attribute.name, attribute.type)

@@ -8,11 +8,12 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra.config import BackupSettings
 from infra.options import child, component_type, keeps_data
+from infra.settings import BackupSettings
 
 _START_WINDOW_MINUTES = 60
 _COMPLETION_WINDOW_MINUTES = 360
+_SELECTION_WINDOW_DAYS = 30
 _MANAGED_POLICIES = (
     "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup",
     "arn:aws:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForRestores",
@@ -25,8 +26,17 @@ class VaultArgs:
     account: str
     settings: BackupSettings
     kms_key_arn: pulumi.Input[str]
-    data_arns: Sequence[pulumi.Input[str]]
+    data: Sequence["Selected"]
     tags: dict[str, str]
+    copy_key_arn: pulumi.Input[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A resource that backups cover; `kind` is AWS Backup's own name of its type (DynamoDB, RDS, Aurora)."""
+
+    kind: str
+    arn: pulumi.Input[str]
 
 
 class Vault(pulumi.ComponentResource):
@@ -37,6 +47,7 @@ class Vault(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: VaultArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(component_type("Vault"), name, None, opts)
+        self._args = args
         self.vault = aws.backup.Vault(
             name, name=args.prefix, kms_key_arn=args.kms_key_arn, tags=args.tags, opts=keeps_data(self)
         )
@@ -49,9 +60,13 @@ class Vault(pulumi.ComponentResource):
             name="data",
             plan_id=self.plan.id,
             iam_role_arn=role.arn,
-            resources=args.data_arns,
+            resources=[selected.arn for selected in args.data],
             opts=child(self, rights),
         )
+        if args.settings.lock_days:
+            self._lock(name, self.vault, None)
+        if args.settings.testing_schedule:
+            self._testing(name, args.settings.testing_schedule, role)
         self.register_outputs({"vault": self.vault.name, "planId": self.plan.id})
 
     def _rule(self, name: str, args: VaultArgs) -> aws.backup.PlanRuleArgs:
@@ -77,14 +92,57 @@ class Vault(pulumi.ComponentResource):
         copies = aws.backup.Vault(
             f"{name}-copies",
             name=f"{args.prefix}-copies",
+            kms_key_arn=args.copy_key_arn,
             region=settings.copy_region,
             tags=args.tags,
             opts=keeps_data(self),
         )
+        if settings.lock_days:
+            self._lock(f"{name}-copies", copies, settings.copy_region)
         kept = aws.backup.PlanRuleCopyActionLifecycleArgs(
             cold_storage_after=settings.cold_storage_days or None, delete_after=settings.retention_days
         )
         return [aws.backup.PlanRuleCopyActionArgs(destination_vault_arn=copies.arn, lifecycle=kept)]
+
+    def _lock(self, name: str, vault: aws.backup.Vault, region: str | None) -> None:
+        """Nobody shortens or deletes a recovery point before `lock_days`; after the grace, nobody removes the lock."""
+        settings = self._args.settings
+        aws.backup.VaultLockConfiguration(
+            name,
+            backup_vault_name=vault.name,
+            min_retention_days=settings.lock_days,
+            changeable_for_days=settings.lock_grace_days or None,
+            region=region,
+            opts=child(self),
+        )
+
+    def _testing(self, name: str, schedule: str, role: aws.iam.Role) -> None:
+        """AWS Backup restores the newest point of each kind on trial; whoever verifies it posts the verdict."""
+        args = self._args
+        plan = aws.backup.RestoreTestingPlan(
+            name,
+            name=f"{args.prefix}-restore-testing".replace("-", "_"),  # letters, digits and _ only
+            schedule_expression=schedule,
+            recovery_point_selection={
+                "algorithm": "LATEST_WITHIN_WINDOW",
+                "include_vaults": [self.vault.arn],
+                "recovery_point_types": ["SNAPSHOT"],
+                "selection_window_days": min(args.settings.retention_days, _SELECTION_WINDOW_DAYS),
+            },
+            tags=args.tags,
+            opts=child(self),
+        )
+        for kind in sorted({selected.kind for selected in args.data}):
+            aws.backup.RestoreTestingSelection(
+                f"{name}-{kind.lower()}",
+                name=kind.lower(),
+                restore_testing_plan_name=plan.name,
+                protected_resource_type=kind,
+                protected_resource_arns=[selected.arn for selected in args.data if selected.kind == kind],
+                iam_role_arn=role.arn,
+                validation_window_hours=args.settings.testing_hours,
+                opts=child(self),
+            )
 
     def _role(self, name: str, args: VaultArgs) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
         role = aws.iam.Role(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import infra
 from infra.environment import EnvironmentDocument, parameter_path
@@ -14,6 +15,9 @@ from ops.sandbox.catalogue import open_catalogue
 from ops.sandbox.control import SandboxControl
 from ops.sandbox.postgres import PostgresServer, connect
 from ops.sandbox.state import SandboxState
+
+if TYPE_CHECKING:
+    from ops.sandbox.deploy import Deployment
 
 REPLICA_REGION = "us-west-2"
 
@@ -83,7 +87,35 @@ def _apply(
         config=stack_config(state, region),
         program=Path(infra.__file__).parent,
     )
-    return {"resources": len(deployment.operations), "refused": [list(entry) for entry in deployment.refused]}
+    refuse_differences(deployment)
+    return summary(deployment)
+
+
+def refuse_differences(deployment: Deployment) -> None:
+    """A sandbox that does not hold what was declared would prove something about another environment."""
+    found = deployment.differences
+    if found:
+        first = found[0]
+        raise SandboxBroken(
+            f"{len(found)} declared settings are not as the sandbox holds them",
+            why=f"{first.urn.rsplit('::', 1)[1]}.{first.setting}: declared {first.declared!r}, found {first.found!r}",
+            changed="the resources were applied",
+        )
+
+
+def summary(deployment: Deployment) -> dict[str, object]:
+    """What `ops sandbox status` shows of an apply: how much was proven, and what was not, each with its reason."""
+    noted = [setting for setting in deployment.settings if setting.note]
+    types = {record.urn: record.type.rsplit(":", 1)[1] for record in deployment.resources}
+    unproven = sorted({f"{types[setting.urn]}.{setting.setting}: {setting.note}" for setting in noted})
+    declared = len(deployment.settings)
+    return {
+        "resources": len(deployment.operations),
+        "settings": f"{declared} declared, {declared - len(noted)} found as declared, {len(noted)} not readable",
+        "refused": [list(entry) for entry in deployment.refused],
+        "unproven": unproven,
+        **{f"not proven {at}": line for at, line in enumerate(unproven, start=1)},
+    }
 
 
 def _write_source_secret(state: SandboxState, endpoint: str, *, project: str, stack: str, region: str) -> None:

@@ -186,12 +186,16 @@ def test_a_refusal_that_is_not_on_the_list_is_an_error(tiny: Apply) -> None:
 
 
 def test_a_listed_refusal_is_reported_with_every_setting_it_leaves_unproven(tiny: Apply) -> None:
-    """Plain moto has no DAX subnet groups."""
-    program = 'aws.dax.SubnetGroup("g", name="g", subnet_ids=["subnet-1"])'
+    program = """
+        aws.rds.InstanceAutomatedBackupsReplication(
+            "g", source_db_instance_arn="arn:aws:rds:us-east-1:123456789012:db:d", retention_period=7
+        )
+        """
     found = tiny(program)
     assert operations(found) == [("refuse", "g")]
     ((type_, reason),) = found.refused
-    assert type_ == "aws:dax/subnetGroup:SubnetGroup" and reason.startswith("moto 5.2 has no DAX subnet groups")
+    assert type_.endswith("InstanceAutomatedBackupsReplication")
+    assert reason.startswith("no automated backups of RDS in another Region")
     assert {setting.note for setting in found.settings} == {reason}
     assert not found.differences
 

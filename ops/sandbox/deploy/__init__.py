@@ -7,5 +7,6 @@ references) it refuses. Retries and waiters of the real provider are not reprodu
 
 from ops.sandbox.deploy.apply import apply
 from ops.sandbox.deploy.model import Deployment, Setting
+from ops.sandbox.deploy.resources import cannot
 
-__all__ = ["Deployment", "Setting", "apply"]
+__all__ = ["Deployment", "Setting", "apply", "cannot"]

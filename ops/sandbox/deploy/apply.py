@@ -23,8 +23,11 @@ def apply(
     stack: str,
     config: Mapping[str, str],
     program: Path,
+    read_all: bool = False,
 ) -> Deployment:
     """Create, update and delete at `endpoint` what `program` declares; read back what was touched.
+
+    With `read_all` every declared setting is read back, also of what has not changed: drift shows as a difference.
 
     `config` holds keys of the project's namespace (`replicaRegions`) or qualified ones (`aws:region`).
     On failure the state keeps what was applied, so that the next apply goes on from there.
@@ -48,7 +51,7 @@ def apply(
     finally:
         states.save(state_file, state)
     touched = {urn for operation, urn in steps.operations if operation not in ("same", "delete", "retain")}
-    records = [record for urn, record in steps.live.items() if urn in touched]
+    records = [record for urn, record in steps.live.items() if read_all or urn in touched]
     return Deployment(
         outputs=monitor.outputs,
         operations=steps.operations,

@@ -32,7 +32,35 @@ def _zones(aws: Aws, arguments: Answer) -> Answer:
     }
 
 
+def _parameter(aws: Aws, arguments: Answer) -> Answer:
+    found = aws.client("ssm").get_parameter(Name=arguments["name"])["Parameter"]
+    return {
+        "id": found["Name"],
+        "name": found["Name"],
+        "arn": found["ARN"],
+        "value": found["Value"],
+        "type": found["Type"],
+        "version": found["Version"],
+    }
+
+
+def _parameters_by_path(aws: Aws, arguments: Answer) -> Answer:
+    path = arguments["path"]
+    pages = aws.client("ssm").get_paginator("get_parameters_by_path").paginate(Path=path)
+    found = [parameter for page in pages for parameter in page["Parameters"]]
+    return {
+        "id": path,
+        "path": path,
+        "arns": [parameter["ARN"] for parameter in found],
+        "names": [parameter["Name"] for parameter in found],
+        "types": [parameter["Type"] for parameter in found],
+        "values": [parameter["Value"] for parameter in found],
+    }
+
+
 INVOKES: Mapping[str, Callable[[Aws, Answer], Answer]] = {
     "aws:index/getCallerIdentity:getCallerIdentity": _caller,
     "aws:index/getAvailabilityZones:getAvailabilityZones": _zones,
+    "aws:ssm/getParameter:getParameter": _parameter,
+    "aws:ssm/getParametersByPath:getParametersByPath": _parameters_by_path,
 }

@@ -36,11 +36,28 @@ def _settings(aws: Aws, record: Record, differences: Mapping[tuple[str, str], st
         held = found.get(key, ABSENT)
         if note or same(value, held):
             held = value
+        elif (part := _lost_part(record.type, key, value, held, differences)) is not None:
+            yield part._replace(urn=record.urn)
+            held = value
         else:
             note = differences.get((record.type, key), "")
         if key in record.secrets:
             value, held = SECRET, SECRET if held == value else OTHER_SECRET
         yield Setting(record.urn, key, value, held, note)
+
+
+def _lost_part(
+    type_: str, key: str, value: Any, held: Any, differences: Mapping[tuple[str, str], str]
+) -> Setting | None:
+    """The listed member of a list's entries that alone makes the difference; None when more differs."""
+    for (listed, path), reason in differences.items():
+        name, _, member = path.partition("[*].")
+        if (listed, name) != (type_, key) or not member or not isinstance(value, list):
+            continue
+        rest = [{inner: entry[inner] for inner in entry if inner != member} for entry in value]
+        if same(rest, held):
+            return Setting("", path, [entry.get(member) for entry in value], ABSENT, reason)
+    return None
 
 
 def _declared(record: Record) -> Iterator[tuple[str, Any]]:

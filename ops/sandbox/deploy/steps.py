@@ -16,6 +16,7 @@ from ops.sandbox.deploy.state import State
 _NAME_SUFFIX = 7
 _UNSUPPORTED_STATUS = (404, 405, 500, 501)
 _UNSUPPORTED_CODES = (
+    "NotImitatedBySandbox",
     "UnknownOperation",
     "NotImplemented",
     "UnknownOperationException",
@@ -188,7 +189,9 @@ class Steps:
     def _refusal(self, type_: str, error: Exception) -> str:
         """The text of a refusal that is on the list; any other failure is raised."""
         if type_ in self.refusals and unsupported(error, SPECS[type_].lacking):
-            return f"{self.refusals[type_]} ({error})"
+            answer = getattr(error, "response", None) or {}
+            code = answer.get("Error", {}).get("Code") or type(error).__name__
+            return f"{self.refusals[type_]} ({code})"
         raise self._failure(type_, "", error) from error
 
     def _failure(self, type_: str, name: str, error: Exception) -> Exception:

@@ -27,10 +27,18 @@ class Registered:
     ignore_changes: list[str]
     dependencies: set[str]
     urn: str
+    import_id: str = ""
 
 
 class Answers(mocks.Mocks):
-    """Every resource gets an ARN and its own name; data functions get what the program needs."""
+    """Every resource gets an ARN and its own name; data functions get what the program needs.
+
+    `stored` are parameters that the store already holds, by name.
+    """
+
+    def __init__(self, stored: dict[str, str] | None = None) -> None:
+        super().__init__()
+        self.stored = stored or {}
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         outputs = {
@@ -42,11 +50,20 @@ class Answers(mocks.Mocks):
         if args.typ == "aws:rds/instance:Instance":
             outputs |= {"resourceId": "db-ABC", "address": "db.example", "endpoint": "db.example:5432"}
             outputs["masterUserSecrets"] = [{"secretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:db"}]
+        if args.typ == "aws:rds/cluster:Cluster":
+            outputs |= {"clusterResourceId": "cluster-ABC", "endpoint": "c.example", "readerEndpoint": "r.example"}
+            outputs["masterUserSecrets"] = [{"secretArn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:db"}]
+        if args.typ.startswith("aws:rds/") and args.typ.endswith("Group"):
+            outputs.setdefault("name", f"{args.name}-made")
         return f"{args.name}-id", outputs
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         if args.token == "aws:index/getCallerIdentity:getCallerIdentity":
             return {"accountId": "123456789012", "arn": "a", "userId": "u", "id": "i"}, []
+        if args.token == "aws:ssm/getParametersByPath:getParametersByPath":
+            return {"names": list(self.stored), "values": list(self.stored.values()), "arns": [], "types": []}, []
+        if args.token == "aws:ssm/getParameter:getParameter":
+            return {"name": args.args["name"], "value": "ami-1", "type": "String", "id": "p"}, []
         names = ["us-east-1a", "us-east-1b", "us-east-1c", "us-east-1d"]
         return {"names": names, "zoneIds": [], "groupNames": [], "id": "z"}, []
 
@@ -54,8 +71,8 @@ class Answers(mocks.Mocks):
 class Recorder(mocks.MockMonitor):
     """The SDK's mock monitor, remembering the whole request."""
 
-    def __init__(self) -> None:
-        super().__init__(Answers())
+    def __init__(self, stored: dict[str, str] | None = None) -> None:
+        super().__init__(Answers(stored))
         self.found: list[Registered] = []
 
     def make_urn(self, parent: str, type_: str, name: str) -> str:
@@ -79,6 +96,7 @@ class Recorder(mocks.MockMonitor):
                 ignore_changes=list(request.ignoreChanges),
                 dependencies=set(request.dependencies),
                 urn=response.urn,
+                import_id=request.importId,
             )
         )
         return response
@@ -111,11 +129,11 @@ class Recording:
 
 
 @pytest.fixture
-def record() -> Callable[[Callable[[], Any]], Recording]:
+def record() -> Callable[..., Recording]:
     """Run a declaration to its end and return what it registered."""
 
-    def run(declare: Callable[[], Any]) -> Recording:
-        monitor = Recorder()
+    def run(declare: Callable[[], Any], stored: dict[str, str] | None = None) -> Recording:
+        monitor = Recorder(stored)
         run_program(monitor, PROJECT, STACK, declare)
         return Recording(monitor.found)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from infra.config import StackConfig
 from infra.keys import KEYS, ConfigError
-from infra.table import scaling_rules
+from infra.contract import scaling_rules
 
 ROOT = Path(__file__).parents[3]
 REGIONS = ("us-west-2", "eu-west-1", "ap-southeast-2")
@@ -45,6 +45,7 @@ def valid(draw: st.DrawFn) -> dict[str, str]:
 _RELATED = {
     "readCapacity", "writeCapacity", "maximumReadCapacity", "maximumWriteCapacity",
     "pitrDays", "exportRetentionDays", "backupColdStorageDays",
+    "backupRetentionDays", "backupLockDays", "backupLockGraceDays", "onDemandMaximumReadUnits", "onDemandMaximumWriteUnits",
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from infra import cache, storage
+from infra import bucket, cache
 from infra.permissions import ROLES, document, trust
 from infra.scope import Scope
 
@@ -176,7 +176,7 @@ def test_service_roles_are_bound_to_this_account() -> None:
 
 
 def test_the_bucket_refuses_plain_connections_and_customer_keys() -> None:
-    statements = storage.bucket_policy("arn:aws:s3:::b")["Statement"]
+    statements = bucket.bucket_policy("arn:aws:s3:::b")["Statement"]
     assert {entry["Effect"] for entry in statements} == {"Deny"}
     conditions = json.dumps([entry["Condition"] for entry in statements])
     for needed in ("aws:SecureTransport", "s3:TlsVersion", "s3:x-amz-server-side-encryption-customer-algorithm"):

@@ -110,7 +110,52 @@ def _selection_read(client: Client, record: Record) -> Document:
     )
 
 
+def _lock_read(client: Client, record: Record) -> Document:
+    name = record.inputs["backupVaultName"]
+    vault = plain(client("backup").describe_backup_vault(BackupVaultName=name))
+    return fields(vault, backupVaultName="BackupVaultName", minRetentionDays="MinRetentionDays",
+                  maxRetentionDays="MaxRetentionDays")  # fmt: skip
+
+
+def _testing_shape(inputs: Inputs) -> Inputs:
+    selection = inputs["recoveryPointSelection"]
+    plan = {
+        "restoreTestingPlanName": inputs["name"],
+        "scheduleExpression": inputs["scheduleExpression"],
+        "recoveryPointSelection": selection,
+    }
+    return {"restoreTestingPlan": plan, "tags": inputs.get("tags")}
+
+
+def _testing_selection_shape(inputs: Inputs) -> Inputs:
+    plan = inputs["restoreTestingPlanName"]
+    selection = {key: value for key, value in inputs.items() if key not in ("restoreTestingPlanName", "name")}
+    return {
+        "restoreTestingPlanName": plan,
+        "restoreTestingSelection": {**selection, "restoreTestingSelectionName": inputs["name"]},
+    }
+
+
 SPECS = {
+    "aws:backup/vaultLockConfiguration:VaultLockConfiguration": Spec(
+        "backup",
+        "put_backup_vault_lock_configuration",
+        id="i.backupVaultName",
+        upsert=True,
+        identity=("backupVaultName",),
+        delete=("delete_backup_vault_lock_configuration", {"BackupVaultName": "i.backupVaultName"}),
+        read=_lock_read,
+        unread={"changeableForDays": "AWS answers with the day of the lock instead of the grace"},
+    ),
+    "aws:backup/restoreTestingPlan:RestoreTestingPlan": Spec(
+        "backup", "create_restore_testing_plan", shape=_testing_shape
+    ),
+    "aws:backup/restoreTestingSelection:RestoreTestingSelection": Spec(
+        "backup",
+        "create_restore_testing_selection",
+        id="join(':', [i.restoreTestingPlanName, i.name])",
+        shape=_testing_selection_shape,
+    ),
     "aws:backup/vault:Vault": Spec(
         "backup",
         "create_backup_vault",

@@ -5,7 +5,7 @@ from typing import Any
 from ops.sandbox.deploy.model import Inputs, Record
 from ops.sandbox.deploy.spec import Client, Document, Spec, fields, plain, request, tag_map
 
-_ONLY_AT_DELETION = "used when the instance is deleted"
+ONLY_AT_DELETION = "used when the instance is deleted"
 _INSTANCE_RENAMES = {
     "identifier": "DBInstanceIdentifier",
     "instanceClass": "DBInstanceClass",
@@ -16,7 +16,7 @@ _INSTANCE_RENAMES = {
     "backupWindow": "PreferredBackupWindow",
     "maintenanceWindow": "PreferredMaintenanceWindow",
 }
-_LEFT_TO_DELETION = ("skipFinalSnapshot", "finalSnapshotIdentifier", "deleteAutomatedBackups")
+LEFT_TO_DELETION = ("skipFinalSnapshot", "finalSnapshotIdentifier", "deleteAutomatedBackups")
 _FIXED = (
     "identifier",
     "engine",
@@ -32,12 +32,12 @@ _FIXED = (
 )
 
 
-def _retag(client: Client, record: Record, new: Inputs, changed: set[str]) -> None:
+def retag(client: Client, record: Record, new: Inputs, changed: set[str]) -> None:
     tags = [{"Key": key, "Value": value} for key, value in new["tags"].items()]
     client("rds").add_tags_to_resource(ResourceName=record.outputs["arn"], Tags=tags)
 
 
-def _tags(rds: Any, arn: str) -> dict[str, str]:
+def tags_of(rds: Any, arn: str) -> dict[str, str]:
     return tag_map(rds.list_tags_for_resource(ResourceName=arn)["TagList"])
 
 
@@ -51,10 +51,10 @@ def _subnets_read(client: Client, record: Record) -> Document:
         description="DBSubnetGroupDescription",
         subnetIds="Subnets[].SubnetIdentifier",
     )
-    return {**found, "tags": _tags(rds, record.outputs["arn"])}
+    return {**found, "tags": tags_of(rds, record.outputs["arn"])}
 
 
-def _parameters(inputs: Inputs) -> list[Document]:
+def parameters(inputs: Inputs) -> list[Document]:
     return [
         {
             "ParameterName": entry["name"],
@@ -66,12 +66,12 @@ def _parameters(inputs: Inputs) -> list[Document]:
 
 
 def _parameters_after(client: Client, inputs: Inputs, _: Document) -> None:
-    client("rds").modify_db_parameter_group(DBParameterGroupName=inputs["name"], Parameters=_parameters(inputs))
+    client("rds").modify_db_parameter_group(DBParameterGroupName=inputs["name"], Parameters=parameters(inputs))
 
 
 def _parameters_update(client: Client, record: Record, new: Inputs, changed: set[str]) -> None:
     if "tags" in changed:
-        _retag(client, record, new, changed)
+        retag(client, record, new, changed)
     if "parameters" in changed:
         _parameters_after(client, new, {})
 
@@ -92,7 +92,7 @@ def _parameters_read(client: Client, record: Record) -> Document:
         for entry in page["Parameters"]
         if entry["ParameterName"] in declared
     ]
-    return {**found, "tags": _tags(rds, record.outputs["arn"])}
+    return {**found, "tags": tags_of(rds, record.outputs["arn"])}
 
 
 def _instance_outputs(client: Client, inputs: Inputs, response: Document) -> Document:
@@ -103,27 +103,32 @@ def _instance_outputs(client: Client, inputs: Inputs, response: Document) -> Doc
     )
     found = plain(rds.describe_db_instances(DBInstanceIdentifier=inputs["identifier"]))["DBInstances"][0]
     address, port = found["Endpoint"]["Address"], found["Endpoint"]["Port"]
-    secret = found.get("MasterUserSecret") or {}
     return {
         "arn": found["DBInstanceArn"],
         "address": address,
         "port": port,
         "endpoint": f"{address}:{port}",
         "resourceId": found["DbiResourceId"],
-        "masterUserSecrets": [
-            {
-                "secretArn": secret.get("SecretArn"),
-                "secretStatus": secret.get("SecretStatus"),
-                "kmsKeyId": secret.get("KmsKeyId"),
-            }
-        ],
+        "masterUserSecrets": master_secrets(found),
     }
+
+
+def master_secrets(found: Document) -> list[Document]:
+    """The secret of the master user, as the provider gives it."""
+    secret = found.get("MasterUserSecret") or {}
+    return [
+        {
+            "secretArn": secret.get("SecretArn"),
+            "secretStatus": secret.get("SecretStatus"),
+            "kmsKeyId": secret.get("KmsKeyId"),
+        }
+    ]
 
 
 def _instance_update(client: Client, record: Record, new: Inputs, changed: set[str]) -> None:
     if "tags" in changed:
-        _retag(client, record, new, changed)
-    modified = {key: new.get(key) for key in changed - {"tags", *_LEFT_TO_DELETION}}
+        retag(client, record, new, changed)
+    modified = {key: new.get(key) for key in changed - {"tags", *LEFT_TO_DELETION}}
     if modified:
         spec = SPECS["aws:rds/instance:Instance"]
         asked = {"identifier": new["identifier"], **modified}
@@ -163,7 +168,7 @@ def _instance_read(client: Client, record: Record) -> Document:
         port="Endpoint.Port",
     )
     found["manageMasterUserPassword"] = bool(instance.get("MasterUserSecret"))
-    return {**found, "tags": _tags(rds, instance["DBInstanceArn"])}
+    return {**found, "tags": tags_of(rds, instance["DBInstanceArn"])}
 
 
 SPECS = {
@@ -173,7 +178,7 @@ SPECS = {
         rename={"name": "DBSubnetGroupName", "description": "DBSubnetGroupDescription"},
         outputs={"arn": "o.DBSubnetGroup.DBSubnetGroupArn"},
         identity=("name", "description", "subnetIds"),
-        update=_retag,
+        update=retag,
         delete=("delete_db_subnet_group", {"DBSubnetGroupName": "i.name"}),
         read=_subnets_read,
     ),
@@ -195,11 +200,18 @@ SPECS = {
         "create_db_instance",
         id="o.DBInstance.DbiResourceId",
         rename=_INSTANCE_RENAMES,
-        skip=_LEFT_TO_DELETION,
+        skip=LEFT_TO_DELETION,
         after=_instance_outputs,
         identity=_FIXED,
         update=_instance_update,
         read=_instance_read,
-        unread=dict.fromkeys(_LEFT_TO_DELETION, _ONLY_AT_DELETION),
+        unread=dict.fromkeys(LEFT_TO_DELETION, ONLY_AT_DELETION),
+    ),
+    "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication": Spec(
+        "rds",
+        "start_db_instance_automated_backups_replication",
+        id="i.sourceDbInstanceArn",
+        rename={"retentionPeriod": "BackupRetentionPeriod", "sourceDbInstanceArn": "SourceDBInstanceArn"},
+        delete=("stop_db_instance_automated_backups_replication", {"SourceDBInstanceArn": "i.sourceDbInstanceArn"}),
     ),
 }

@@ -102,7 +102,7 @@ def _rule_shape(inputs: Inputs) -> Inputs:
     known = {"securityGroupId", "ipProtocol", "fromPort", "toPort", "cidrIpv4", "description", "region"}
     unknown = sorted(set(inputs) - known)
     if unknown:
-        raise ValueError(f"SecurityGroupIngressRule: {', '.join(unknown)} is not known to the sandbox")
+        raise ValueError(f"security group rule: {', '.join(unknown)} is not known to the sandbox")
     source = {"cidrIp": inputs["cidrIpv4"], "description": inputs.get("description")}
     permission = {
         "ipProtocol": inputs["ipProtocol"],
@@ -123,6 +123,21 @@ def _rule_read(client: Client, record: Record) -> Document:
         toPort="ToPort",
         cidrIpv4="CidrIpv4",
         description="Description",
+    )
+
+
+def _rule(direction: str) -> Spec:
+    """A rule of one direction, ingress or egress."""
+    return Spec(
+        "ec2",
+        f"authorize_security_group_{direction}",
+        id="o.SecurityGroupRules[0].SecurityGroupRuleId",
+        shape=_rule_shape,
+        delete=(
+            f"revoke_security_group_{direction}",
+            {"GroupId": "i.securityGroupId", "SecurityGroupRuleIds": "[id]"},
+        ),
+        read=_rule_read,
     )
 
 
@@ -234,15 +249,6 @@ SPECS = {
         update=_retag,
         read=_default_group_read,
     ),
-    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": Spec(
-        "ec2",
-        "authorize_security_group_ingress",
-        id="o.SecurityGroupRules[0].SecurityGroupRuleId",
-        shape=_rule_shape,
-        delete=(
-            "revoke_security_group_ingress",
-            {"GroupId": "i.securityGroupId", "SecurityGroupRuleIds": "[id]"},
-        ),
-        read=_rule_read,
-    ),
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": _rule("ingress"),
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": _rule("egress"),
 }

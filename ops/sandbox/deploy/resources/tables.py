@@ -1,12 +1,15 @@
-"""DynamoDB tables and replicas. Terraform's table is not the API's: most is reshaped here."""
+"""DynamoDB tables. Terraform's table is not the API's: most is reshaped here."""
 
 from typing import Any
 
 from ops.sandbox.deploy.model import Inputs, Record
-from ops.sandbox.deploy.spec import Client, Document, NotTaken, Spec, fields, plain, tag_map
+from ops.sandbox.deploy.spec import Client, Document, Spec, fields, plain, tag_map
 
-_WAIT = {"Delay": 1, "MaxAttempts": 60}
-_INDEX_KEYS = ("keySchemas", "projectionType", "nonKeyAttributes", "readCapacity", "writeCapacity", "name")
+WAIT = {"Delay": 1, "MaxAttempts": 60}
+_INDEX_KEYS = (
+    "keySchemas", "projectionType", "nonKeyAttributes", "readCapacity", "writeCapacity", "name", "onDemandThroughput",
+)  # fmt: skip
+_LOCAL_INDEX_KEYS = ("rangeKey", "projectionType", "nonKeyAttributes", "name")
 
 
 def _throughput(found: Inputs) -> Inputs:
@@ -32,7 +35,20 @@ def _index(index: Inputs) -> Inputs:
         "keySchema": index["keySchemas"],
         "projection": projection,
         **_throughput(index),
+        **_maxima(index),
     }
+
+
+def _maxima(found: Inputs) -> Inputs:
+    return {"onDemandThroughput": found["onDemandThroughput"]} if found.get("onDemandThroughput") else {}
+
+
+def _local_index(index: Inputs, hash_key: str) -> Inputs:
+    unknown = sorted(set(index) - set(_LOCAL_INDEX_KEYS))
+    if unknown:
+        raise ValueError(f"localSecondaryIndexes: {', '.join(unknown)} is not known to the sandbox")
+    projection = {"projectionType": index["projectionType"], "nonKeyAttributes": index.get("nonKeyAttributes")}
+    return {"indexName": index["name"], "keySchema": _schema(hash_key, index["rangeKey"]), "projection": projection}
 
 
 def _shape(inputs: Inputs) -> Inputs:
@@ -45,6 +61,9 @@ def _shape(inputs: Inputs) -> Inputs:
     indexes = found.pop("globalSecondaryIndexes", None)
     if indexes:
         found["globalSecondaryIndexes"] = [_index(index) for index in indexes]
+    local = found.pop("localSecondaryIndexes", None)
+    if local:
+        found["localSecondaryIndexes"] = [_local_index(index, inputs["hashKey"]) for index in local]
     found["streamSpecification"] = _stream(inputs)
     del found["streamEnabled"], found["streamViewType"]
     found["sSESpecification"] = _encryption(inputs)
@@ -65,11 +84,11 @@ def _encryption(inputs: Inputs) -> Inputs:
 
 def _after(client: Client, inputs: Inputs, _: Document) -> None:
     dynamodb, name = client("dynamodb"), inputs["name"]
-    dynamodb.get_waiter("table_exists").wait(TableName=name, WaiterConfig=_WAIT)
+    dynamodb.get_waiter("table_exists").wait(TableName=name, WaiterConfig=WAIT)
     if inputs.get("ttl"):
         _put_ttl(dynamodb, name, inputs["ttl"])
     if inputs.get("pointInTimeRecovery"):
-        _put_pitr(dynamodb, name, inputs["pointInTimeRecovery"])
+        put_pitr(dynamodb, name, inputs["pointInTimeRecovery"])
 
 
 def _put_ttl(dynamodb: Any, name: str, ttl: Inputs) -> None:
@@ -77,7 +96,7 @@ def _put_ttl(dynamodb: Any, name: str, ttl: Inputs) -> None:
     dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=specification)
 
 
-def _put_pitr(dynamodb: Any, name: str, pitr: Inputs) -> None:
+def put_pitr(dynamodb: Any, name: str, pitr: Inputs) -> None:
     specification: Document = {"PointInTimeRecoveryEnabled": pitr["enabled"]}
     if pitr.get("recoveryPeriodInDays"):
         specification["RecoveryPeriodInDays"] = int(pitr["recoveryPeriodInDays"])
@@ -92,6 +111,8 @@ def _update(client: Client, record: Record, new: Inputs, changed: set[str]) -> N
         provisioned = new["billingMode"] == "PROVISIONED"
         extra = {"ProvisionedThroughput": throughput} if provisioned else {}
         dynamodb.update_table(TableName=name, BillingMode=new["billingMode"], **extra)
+    if "onDemandThroughput" in changed:
+        dynamodb.update_table(TableName=name, OnDemandThroughput=_put_maxima(new.get("onDemandThroughput") or {}))
     if "deletionProtectionEnabled" in changed:
         dynamodb.update_table(TableName=name, DeletionProtectionEnabled=new["deletionProtectionEnabled"])
     if "tableClass" in changed:
@@ -102,10 +123,16 @@ def _update(client: Client, record: Record, new: Inputs, changed: set[str]) -> N
     if "ttl" in changed:
         _update_ttl(dynamodb, name, record.inputs.get("ttl"), new.get("ttl"))
     if "pointInTimeRecovery" in changed:
-        _put_pitr(dynamodb, name, new["pointInTimeRecovery"])
+        put_pitr(dynamodb, name, new["pointInTimeRecovery"])
     if "tags" in changed:
         tags = [{"Key": key, "Value": value} for key, value in new["tags"].items()]
         dynamodb.tag_resource(ResourceArn=record.outputs["arn"], Tags=tags)
+
+
+def _put_maxima(declared: Inputs) -> Document:
+    """-1 takes a maximum away."""
+    names = {"maxReadRequestUnits": "MaxReadRequestUnits", "maxWriteRequestUnits": "MaxWriteRequestUnits"}
+    return {name: int(declared.get(key) or -1) for key, name in names.items()}
 
 
 def _update_ttl(dynamodb: Any, name: str, old: Inputs | None, new: Inputs | None) -> None:
@@ -129,11 +156,18 @@ def _read(client: Client, record: Record) -> Document:
         streamEnabled="StreamSpecification.StreamEnabled",
         streamViewType="StreamSpecification.StreamViewType",
         deletionProtectionEnabled="DeletionProtectionEnabled",
+        onDemandThroughput="OnDemandThroughput.{maxReadRequestUnits: MaxReadRequestUnits,"
+        " maxWriteRequestUnits: MaxWriteRequestUnits}",
+        localSecondaryIndexes="LocalSecondaryIndexes[].{name: IndexName,"
+        " rangeKey: KeySchema[?KeyType=='RANGE'].AttributeName | [0],"
+        " projectionType: Projection.ProjectionType, nonKeyAttributes: Projection.NonKeyAttributes}",
         globalSecondaryIndexes="GlobalSecondaryIndexes[].{name: IndexName,"
         " projectionType: Projection.ProjectionType,"
         " nonKeyAttributes: Projection.NonKeyAttributes,"
         " readCapacity: ProvisionedThroughput.ReadCapacityUnits,"
         " writeCapacity: ProvisionedThroughput.WriteCapacityUnits,"
+        " onDemandThroughput: OnDemandThroughput.{maxReadRequestUnits: MaxReadRequestUnits,"
+        " maxWriteRequestUnits: MaxWriteRequestUnits},"
         " keySchemas: KeySchema[].{attributeName: AttributeName, keyType: KeyType}}",
     )
     found["billingMode"] = (table.get("BillingModeSummary") or {}).get("BillingMode", "PROVISIONED")
@@ -143,10 +177,10 @@ def _read(client: Client, record: Record) -> Document:
         "enabled": encryption.get("Status") == "ENABLED",
         "kmsKeyArn": encryption.get("KMSMasterKeyArn"),
     }
-    return {**found, **_read_recovery(dynamodb, name), "tags": _read_tags(dynamodb, table["TableArn"])}
+    return {**found, **read_recovery(dynamodb, name), "tags": read_tags(dynamodb, table["TableArn"])}
 
 
-def _read_recovery(dynamodb: Any, name: str) -> Document:
+def read_recovery(dynamodb: Any, name: str) -> Document:
     ttl = plain(dynamodb.describe_time_to_live(TableName=name))["TimeToLiveDescription"]
     backups = plain(dynamodb.describe_continuous_backups(TableName=name))["ContinuousBackupsDescription"]
     pitr = backups["PointInTimeRecoveryDescription"]
@@ -162,70 +196,8 @@ def _read_recovery(dynamodb: Any, name: str) -> Document:
     }
 
 
-def _read_tags(dynamodb: Any, arn: str) -> dict[str, str]:
+def read_tags(dynamodb: Any, arn: str) -> dict[str, str]:
     return tag_map(dynamodb.list_tags_of_resource(ResourceArn=arn)["Tags"])
-
-
-# -- replicas ---------------------------------------------------------------------------------------
-
-
-def _table_of(inputs: Inputs) -> tuple[str, str]:
-    """Home Region and name of the table in `globalTableArn`."""
-    parts = str(inputs["globalTableArn"]).split(":")
-    return parts[3], parts[5].removeprefix("table/")
-
-
-def _replica_shape(inputs: Inputs) -> Inputs:
-    _, name = _table_of(inputs)
-    create = {"regionName": inputs["region"], "tableClassOverride": inputs.get("tableClassOverride")}
-    if inputs.get("kmsKeyArn"):
-        create["kMSMasterKeyId"] = inputs["kmsKeyArn"]
-    known = {"globalTableArn", "kmsKeyArn", "tableClassOverride"}
-    return {
-        "tableName": name,
-        "replicaUpdates": [{"create": create}],
-        **{key: value for key, value in inputs.items() if key not in known},
-    }
-
-
-def _replica_after(client: Client, inputs: Inputs, response: Document) -> Document:
-    """What is regional is set in the replica's own Region: PITR, deletion protection, tags."""
-    _, name = _table_of(inputs)
-    members = response["TableDescription"].get("Replicas") or []
-    if inputs["region"] not in {member["RegionName"] for member in members}:
-        raise NotTaken(f"the answer to UpdateTable names no replica in {inputs['region']}")
-    dynamodb = client("dynamodb")
-    dynamodb.get_waiter("table_exists").wait(TableName=name, WaiterConfig=_WAIT)
-    return _put_regional(dynamodb, name, inputs)
-
-
-def _put_regional(dynamodb: Any, name: str, inputs: Inputs) -> Document:
-    _put_pitr(dynamodb, name, {"enabled": inputs["pointInTimeRecovery"]})
-    dynamodb.update_table(TableName=name, DeletionProtectionEnabled=inputs["deletionProtectionEnabled"])
-    arn = dynamodb.describe_table(TableName=name)["Table"]["TableArn"]
-    tags = [{"Key": key, "Value": value} for key, value in inputs["tags"].items()]
-    dynamodb.tag_resource(ResourceArn=arn, Tags=tags)
-    return {"arn": arn}
-
-
-def _replica_update(client: Client, record: Record, new: Inputs, changed: set[str]) -> None:
-    _put_regional(client("dynamodb"), _table_of(new)[1], new)
-
-
-def _replica_read(client: Client, record: Record) -> Document:
-    home, name = _table_of(record.inputs)
-    dynamodb = client("dynamodb")
-    table = plain(dynamodb.describe_table(TableName=name)["Table"])
-    pitr = _read_recovery(dynamodb, name)["pointInTimeRecovery"]["enabled"]
-    members = {entry["RegionName"] for entry in table.get("Replicas") or []}
-    # A replica names the other members of its group: a plain table of the same name does not.
-    arn = table["TableArn"].replace(f":{record.inputs['region']}:", f":{home}:")
-    return {
-        "globalTableArn": arn if home in members else None,
-        "deletionProtectionEnabled": table.get("DeletionProtectionEnabled"),
-        "pointInTimeRecovery": pitr,
-        "tags": _read_tags(dynamodb, table["TableArn"]),
-    }
 
 
 SPECS = {
@@ -247,22 +219,11 @@ SPECS = {
             "rangeKey",
             "attributes",
             "globalSecondaryIndexes",
+            "localSecondaryIndexes",
             "serverSideEncryption",
         ),
         update=_update,
         delete=("delete_table", {"TableName": "i.name"}),
         read=_read,
-    ),
-    "aws:dynamodb/tableReplica:TableReplica": Spec(
-        "dynamodb",
-        "update_table",
-        id="join(':', [o.TableDescription.TableName, i.region])",
-        shape=_replica_shape,
-        skip=("pointInTimeRecovery", "deletionProtectionEnabled", "tags"),
-        after=_replica_after,
-        created_in=lambda inputs: _table_of(inputs)[0],
-        identity=("globalTableArn", "kmsKeyArn", "tableClassOverride"),
-        update=_replica_update,
-        read=_replica_read,
     ),
 }

@@ -65,7 +65,74 @@ def _dashboard_read(client: Client, record: Record) -> Document:
     return fields(plain(answer), dashboardName="DashboardName", dashboardBody="DashboardBody")
 
 
+def _log_group_after(client: Client, inputs: Inputs, _: Document) -> None:
+    client("logs").put_retention_policy(logGroupName=inputs["name"], retentionInDays=int(inputs["retentionInDays"]))
+
+
+def _log_group_update(client: Client, record: Record, new: Inputs, changed: set[str]) -> None:
+    _log_group_after(client, new, {})
+    client("logs").tag_log_group(logGroupName=new["name"], tags=new["tags"])
+
+
+def _log_group_read(client: Client, record: Record) -> Document:
+    logs, name = client("logs"), record.inputs["name"]
+    groups = plain(logs.describe_log_groups(logGroupNamePrefix=name))["logGroups"]
+    mine: Document = next((group for group in groups if group["logGroupName"] == name), {})
+    tags = logs.list_tags_log_group(logGroupName=name)["tags"]
+    return {**fields(mine, name="logGroupName", retentionInDays="retentionInDays"), "tags": tags}
+
+
+def _filter_shape(inputs: Inputs) -> Inputs:
+    transformation = inputs["metricTransformation"]
+    renamed = {
+        "metricName": transformation["name"],
+        "metricNamespace": transformation["namespace"],
+        "metricValue": transformation["value"],
+    }
+    return {
+        "filterName": inputs["name"],
+        "filterPattern": inputs["pattern"],
+        "logGroupName": inputs["logGroupName"],
+        "metricTransformations": [renamed],
+    }
+
+
+def _filter_read(client: Client, record: Record) -> Document:
+    inputs = record.inputs
+    answer = plain(
+        client("logs").describe_metric_filters(logGroupName=inputs["logGroupName"], filterNamePrefix=inputs["name"])
+    )
+    return fields(
+        answer["metricFilters"][0],
+        name="filterName",
+        pattern="filterPattern",
+        logGroupName="logGroupName",
+        metricTransformation="metricTransformations[0].{name: metricName, namespace: metricNamespace,"
+        " value: metricValue}",
+    )
+
+
 SPECS = {
+    "aws:cloudwatch/logGroup:LogGroup": Spec(
+        "logs",
+        "create_log_group",
+        rename={"name": "logGroupName"},
+        skip=("retentionInDays", "skipDestroy"),
+        after=_log_group_after,
+        update=_log_group_update,
+        delete=("delete_log_group", {"logGroupName": "i.name"}),
+        read=_log_group_read,
+        unread={"skipDestroy": "used when the group is deleted"},
+    ),
+    "aws:cloudwatch/logMetricFilter:LogMetricFilter": Spec(
+        "logs",
+        "put_metric_filter",
+        shape=_filter_shape,
+        upsert=True,
+        identity=("name", "logGroupName"),
+        delete=("delete_metric_filter", {"logGroupName": "i.logGroupName", "filterName": "i.name"}),
+        read=_filter_read,
+    ),
     "aws:sns/topic:Topic": Spec(
         "sns",
         "create_topic",
