@@ -102,8 +102,10 @@ _PAGE = msgspec.json.Decoder(_Page)
 
 
 def _one_line_each(body: bytes | bytearray, items: list[msgspec.Raw]) -> list[Any]:
-    # A stand-in for AWS may indent; AWS does not. In a JSON text a line feed can only stand between its members.
-    return items if b"\n" not in body else [orjson.dumps(orjson.loads(item)) for item in items]
+    if b"\n" not in body:
+        return items
+    # A stand-in for AWS may indent; AWS does not. In JSON a line feed can only stand between members.
+    return [orjson.dumps(orjson.loads(memoryview(item))) for item in items]
 
 
 def _whole(answer: Answer) -> None:

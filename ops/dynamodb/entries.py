@@ -41,8 +41,11 @@ class Entry:
 
     @property
     def item(self) -> Item:
-        """The item, or the key of a deletion."""
-        [item] = orjson.loads(self.wire).values()
+        """The item, or the key of a deletion; empty for a line that turned out to be none."""
+        try:
+            [item] = orjson.loads(self.wire).values()
+        except orjson.JSONDecodeError:
+            return {}
         found: Item = item
         return found
 

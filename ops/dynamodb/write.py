@@ -230,14 +230,8 @@ class _Run:
             return
         while key in self._flying:
             self._settle(self._pipe.take())
-        if key in batch:
-            # Only an item that can be written may stand in for the one before.
-            if (reason := self._why_not(entry)) is not None:
-                self._reject(Rejected(entry.position, entry.item, reason, entry.wire))
-                return
-            # Two requests on one key make AWS refuse the whole batch; the later one is what would remain.
-            self._size -= len(batch.pop(key).wire)
-            self._packed.duplicates += 1
+        if key in batch and not self._stands_in(entry, batch[key]):
+            return
         if self._writer.unchanged is not None and self._is_unchanged(entry):
             return
         if len(batch) == BATCH_ITEMS or self._size + len(entry.wire) > BATCH_BYTES:
@@ -245,6 +239,19 @@ class _Run:
             batch = self._batch
         batch[key] = entry
         self._size += len(entry.wire)
+
+    def _stands_in(self, entry: Entry, earlier: Entry) -> bool:
+        """Whether the later of two entries with one key stays alone in the batch: AWS refuses a batch with both."""
+        # Only an item that can be written may stand in for the one before, and only for one that could.
+        if (reason := self._why_not(entry)) is not None:
+            self._reject(Rejected(entry.position, entry.item, reason, entry.wire))
+            return False
+        if (reason := self._why_not(earlier)) is not None:
+            self._reject(Rejected(earlier.position, earlier.item, reason, earlier.wire))
+        else:
+            self._packed.duplicates += 1
+        self._size -= len(self._batch.pop(entry.key).wire)
+        return True
 
     def _is_repeat(self, entry: Entry) -> bool:
         assert self._seen is not None

@@ -76,7 +76,10 @@ class MemoryTable:
             mood = self.mood(operation, len(self.asked))
         if isinstance(mood, Failure):
             raise mood
-        params = orjson.loads(body)
+        try:
+            params = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise Failure("SerializationException", "the request is no JSON", 400) from error
         if operation == "Scan":
             return self._scan(params)
         if operation == "BatchGetItem":

@@ -1,0 +1,164 @@
+"""A checkpoint stands on disk only for what is settled; a run goes on from it, or says why it cannot."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import orjson
+import pytest
+
+from ops.dynamodb.durable import Checkpoint, DeadLetters, put_lines
+from ops.dynamodb.retry import Failure
+from ops.dynamodb.write import BulkWriter, Rejected, WriteCounts, WriteTarget, key_bytes
+from ops.errors import AccountingMismatch, BadArgument, CredentialsUnusable, RunFolderUnusable
+from tests.unit.dynamodb.kit import KEYS, MemoryTable, ShuffledTable, StillClock, plane, some_items, some_lines
+
+LINES = some_lines(some_items(300))
+LINES[40], LINES[250] = b"no item\n", b"\xff\n"
+
+
+def writer(table: Any, **given: Any) -> BulkWriter:
+    return BulkWriter(plane(table), WriteTarget("t", KEYS), **given)
+
+
+def checkpoint(folder: Path, source: str = "lines", every_s: float = 0.0) -> Checkpoint:
+    return Checkpoint(folder / "checkpoint.json", source, StillClock(), every_s)
+
+
+def dead(folder: Path) -> DeadLetters:
+    return DeadLetters(folder / "dead.jsonl")
+
+
+def expiring(after: int) -> MemoryTable:
+    expired = Failure("ExpiredTokenException", "expired", 400)
+    return MemoryTable(mood=lambda operation, number: expired if number == after else None)
+
+
+@pytest.mark.parametrize("after", range(1, 13))
+def test_a_run_that_stopped_goes_on_where_it_was_settled(tmp_path: Path, after: int) -> None:
+    table = expiring(after)
+    wire = ShuffledTable(table, Random(after))
+    with pytest.raises(CredentialsUnusable):
+        put_lines(writer(wire), LINES, checkpoint(tmp_path), dead(tmp_path))
+    reached = checkpoint(tmp_path).load().read
+    counts = put_lines(writer(wire), LINES, checkpoint(tmp_path), dead(tmp_path))
+    assert counts == WriteCounts(read=300, written=298, rejected=2)
+    assert table.items == {key_bytes(one, KEYS): one for at, one in enumerate(some_items(300)) if at not in (40, 250)}
+    assert [one["line"] for one in dead(tmp_path).read()] == [41, 251]
+    assert reached < 300
+    assert len(table.asked) <= 12 + 1 + 12 - reached // 25
+
+
+def test_a_finished_run_has_nothing_to_do(tmp_path: Path) -> None:
+    table = MemoryTable()
+    first = put_lines(writer(table), LINES, checkpoint(tmp_path), dead(tmp_path))
+    asked = len(table.asked)
+    assert put_lines(writer(table), LINES, checkpoint(tmp_path), dead(tmp_path)) == first
+    assert len(table.asked) == asked
+    assert [one["line"] for one in dead(tmp_path).read()] == [41, 251]
+
+
+def test_rejected_lines_are_kept_with_place_reason_and_text_for_the_owner_only(tmp_path: Path) -> None:
+    put_lines(writer(MemoryTable()), LINES, checkpoint(tmp_path), dead(tmp_path))
+    first, second = dead(tmp_path).read()
+    assert (first["line"], first["text"]) == (41, "no item")
+    assert "not JSON" in first["reason"]
+    assert (second["line"], second["base64"]) == (251, "/w==")
+    assert (tmp_path / "dead.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+def test_items_that_are_no_lines_are_kept_as_lines(tmp_path: Path) -> None:
+    item = {"pk": {"S": "a"}}
+    with dead(tmp_path).after(0) as letters:
+        letters.add(Rejected(7, item, "key attribute 'sk' is missing"))
+    [one] = dead(tmp_path).read()
+    assert orjson.loads(one["text"]) == {"Item": item}
+
+
+def test_a_last_rejected_line_that_was_cut_is_not_believed(tmp_path: Path) -> None:
+    (tmp_path / "dead.jsonl").write_text('{"line":3,"reason":"x","text":"y"}\n{"line":5,"rea')
+    with dead(tmp_path).after(9) as letters:
+        assert letters.count == 1
+    assert [one["line"] for one in dead(tmp_path).read()] == [3]
+
+
+def test_what_was_rejected_after_the_checkpoint_is_rejected_again_and_stands_once(tmp_path: Path) -> None:
+    (tmp_path / "dead.jsonl").write_text('{"line":41,"reason":"x","text":"y"}\n{"line":251,"reason":"x","text":"y"}\n')
+    checkpoint(tmp_path).save(WriteCounts(read=200, written=199, rejected=1))
+    counts = put_lines(writer(MemoryTable()), LINES, checkpoint(tmp_path), dead(tmp_path))
+    assert counts == WriteCounts(read=300, written=298, rejected=2)
+    assert [(one["line"], one["reason"] == "x") for one in dead(tmp_path).read()] == [(41, True), (251, False)]
+
+
+def test_checkpoints_are_as_far_apart_as_asked_and_the_last_is_always_written(tmp_path: Path) -> None:
+    saved: list[int] = []
+    kept = checkpoint(tmp_path, every_s=3600)
+
+    def look(position: int) -> None:
+        saved.append(kept.load().read)
+
+    put_lines(writer(MemoryTable(), on_acknowledged=look), LINES, kept, dead(tmp_path))
+    assert set(saved) == {25}
+    assert kept.load().read == 300
+
+
+def test_the_checkpoint_of_another_input_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    checkpoint(tmp_path, "other lines").save(WriteCounts(read=5, written=5))
+    table = MemoryTable()
+    with pytest.raises(BadArgument) as caught:
+        put_lines(writer(table), LINES, checkpoint(tmp_path), dead(tmp_path))
+    assert "other lines" in caught.value.why
+    assert table.asked == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{}", "[1]", '{"schema":"ops.write-checkpoint/9","source":"lines","counts":{}}',
+     json.dumps({"schema": "ops.write-checkpoint/1", "source": "lines", "counts": {"read": 9, "written": 5}}),
+     json.dumps({"schema": "ops.write-checkpoint/1", "source": "lines", "counts": {"red": 9}})],
+)  # fmt: skip
+def test_a_checkpoint_that_cannot_be_read_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "checkpoint.json").write_text(text)
+    with pytest.raises(RunFolderUnusable) as caught:
+        checkpoint(tmp_path).load()
+    assert "checkpoint.json" in caught.value.what
+
+
+def test_an_input_shorter_than_its_checkpoint_is_an_error(tmp_path: Path) -> None:
+    checkpoint(tmp_path).save(WriteCounts(read=50, written=50))
+    with pytest.raises(AccountingMismatch):
+        put_lines(writer(MemoryTable()), LINES[:49], checkpoint(tmp_path), dead(tmp_path))
+
+
+def test_when_the_disk_takes_no_more_the_run_stops_and_the_last_checkpoint_is_whole(tmp_path: Path) -> None:
+    folder, moved = tmp_path / "run", tmp_path / "moved"
+    folder.mkdir()
+    table = MemoryTable()
+
+    def gone(position: int) -> None:
+        if position >= 75 and folder.exists():
+            shutil.move(folder, moved)
+
+    with pytest.raises(RunFolderUnusable) as caught:
+        put_lines(writer(table, on_acknowledged=gone), LINES, checkpoint(folder), dead(folder))
+    assert "checkpoint.json" in caught.value.what
+    assert f"{len(table.items)} items were written to t" in caught.value.changed
+    counts = checkpoint(moved).load()
+    counts.check()
+    assert counts.read >= 75
+    written = {key_bytes(one, KEYS) for at, one in enumerate(some_items(counts.read)) if at != 40}
+    assert written <= table.items.keys()
+
+
+def test_an_interruption_keeps_what_is_settled(tmp_path: Path) -> None:
+    def interrupted(operation: str, number: int) -> None:
+        if number == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        put_lines(writer(MemoryTable(mood=interrupted)), LINES, checkpoint(tmp_path, every_s=3600), dead(tmp_path))
+    assert checkpoint(tmp_path).load().read == 101  # four batches; the line that was rejected is settled with them
