@@ -7,7 +7,15 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from infra.environment import EnvironmentDocument, TableDocument, parameter_path, pointer_path
+from infra.environment import (
+    EnvironmentDocument,
+    TableDocument,
+    contract_path,
+    join,
+    moved_contracts,
+    parameter_path,
+    pointer_path,
+)
 from ops.aws import AwsError, ControlPlane, Identity
 from ops.errors import BadArgument, EnvironmentNotFound, ResourceNotFound, WrongAccount
 
@@ -83,7 +91,13 @@ def open_environment(control: ControlPlane, project: str, stack: str) -> Environ
 
 def read_pointers(control: ControlPlane, document: EnvironmentDocument) -> dict[str, str]:
     """Active physical names that `ops` has set; a logical table without one is at its declared name."""
-    paths = {pointer_path(document.project, document.stack, name): name for name in document.tables}
+    return _parameters(
+        control, {pointer_path(document.project, document.stack, name): name for name in document.tables}
+    )
+
+
+def _parameters(control: ControlPlane, paths: dict[str, str]) -> dict[str, str]:
+    """Values by the names that `paths` gives to parameters; those that do not exist are left out."""
     found: dict[str, str] = {}
     names = list(paths)
     for start in range(0, len(names), 10):  # GetParameters takes ten names
@@ -114,7 +128,8 @@ def _read_document(control: ControlPlane, project: str, stack: str) -> Environme
             ),
         ) from error
     try:
-        return EnvironmentDocument.from_json(value)
+        moved = {contract_path(project, stack, name): name for name in moved_contracts(value)}
+        return join(value, _parameters(control, moved))
     except ValueError as error:
         raise EnvironmentNotFound(
             f"the environment document {path} cannot be read", why=str(error), fix=("run pulumi up again",)

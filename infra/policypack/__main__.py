@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pulumi_policy
 
-from infra.policies import RULES, Resource, Rule
+from infra.policies import RULES
+from infra.rules import Resource, Rule
 
 Report = Callable[[str, str | None], None]
 

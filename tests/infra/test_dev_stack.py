@@ -11,7 +11,8 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from infra.environment import EnvironmentDocument, parameter_path
-from infra.policies import Resource, violations
+from infra.policies import violations
+from infra.rules import Resource
 from ops.sandbox.deploy import Deployment
 
 Apply = Callable[..., Deployment]

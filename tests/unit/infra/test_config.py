@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.config import StackConfig
-from infra.keys import KEYS, ConfigError
 from infra.contract import scaling_rules
+from infra.keys import KEYS, ConfigError
 
 ROOT = Path(__file__).parents[3]
 REGIONS = ("us-west-2", "eu-west-1", "ap-southeast-2")
@@ -45,7 +45,8 @@ def valid(draw: st.DrawFn) -> dict[str, str]:
 _RELATED = {
     "readCapacity", "writeCapacity", "maximumReadCapacity", "maximumWriteCapacity",
     "pitrDays", "exportRetentionDays", "backupColdStorageDays",
-    "backupRetentionDays", "backupLockDays", "backupLockGraceDays", "onDemandMaximumReadUnits", "onDemandMaximumWriteUnits",
+    "backupRetentionDays", "backupLockDays", "backupLockGraceDays",
+    "onDemandMaximumReadUnits", "onDemandMaximumWriteUnits",
 }  # fmt: skip
 
 
@@ -66,6 +67,9 @@ def test_a_number_above_its_range_is_refused_by_name(values: dict[str, str], nam
     too_much = {**values, name: str((KEYS[name].high or 0) + 1)}
     with pytest.raises(ConfigError, match=name):
         StackConfig.from_values("dynamo-ops", "test", "us-east-1", too_much)
+
+
+KEY = "arn:aws:kms:us-east-1:123456789012:key/1234"
 
 
 def books(**members: Any) -> str:
@@ -101,7 +105,44 @@ def books(**members: Any) -> str:
         ({"networkCidr": "10.0.0.0/24"}, "networkCidr"),
         ({"networkCidr": "here"}, "networkCidr"),
         ({"interfaceEndpoints": "s s m"}, "interfaceEndpoints"),
-        ({"tableKmsKeyArn": "arn:k", "replicaRegions": "us-west-2"}, "tableKmsKeyArn"),
+        ({"tableKmsKeyArn": "arn:k"}, "tableKmsKeyArn: 'arn:k'"),
+        ({"tableKmsKeyArn": KEY, "replicaRegions": "us-west-2"}, "replicaKmsKeyArns: .* no key there"),
+        ({"tableKmsKeyArn": KEY, "replicaKmsKeyArns": json.dumps({"us-west-2": KEY})}, "a KMS key in us-west-2"),
+        ({"tableKmsKeyArn": KEY, "replicaKmsKeyArns": "{"}, "replicaKmsKeyArns: not JSON"),
+        ({"tableKmsKeyArn": KEY, "replicaKmsKeyArns": "[]"}, "replicaKmsKeyArns: expected"),
+        ({"replicaKmsKeyArns": json.dumps({"us-west-2": KEY})}, "set tableKmsKeyArn as well"),
+        ({"kinesisStreamArn": "stream"}, "kinesisStreamArn"),
+        ({"onDemandMaximumReadUnits": "5"}, "onDemandMaximumReadUnits: table top_tracks is PROVISIONED"),
+        ({"adoptTables": "ghost"}, "adoptTables: ghost"),
+        ({"adoptTables": "top_tracks", "replicaRegions": "us-west-2"}, "adoptTables: top_tracks has replicas"),
+        ({"databaseEngine": "aurora-mysql", "databaseInstanceClass": "db.t4g.micro"}, "databaseInstanceClass"),
+        ({"databaseEngine": "aurora-mysql", "databaseBackupRegion": "us-west-2"}, "databaseBackupRegion"),
+        ({"databaseBackupRegion": "us-east-1"}, "databaseBackupRegion: us-east-1 is the home"),
+        ({"bastionEnabled": "true", "databaseEnabled": "false"}, "bastionEnabled"),
+        ({"interfaceEndpoints": "ssm,ssm"}, "interfaceEndpoints: a service is named twice"),
+        ({"exportBucketName": "Upper"}, "exportBucketName"),
+        (
+            {"exportBucketName": "same", "evidenceBucketName": "same", "evidenceLockDays": "1"},
+            "evidenceBucketName: the evidence needs",
+        ),
+        ({"backupLockDays": "36"}, "backupLockDays: 36 is above"),
+        ({"backupLockGraceDays": "3"}, "backupLockGraceDays: there is no lock"),
+        ({"backupLockDays": "7", "backupLockGraceDays": "2"}, "backupLockGraceDays: AWS Backup takes 3"),
+        ({"restoreTestingSchedule": "rate(1 day)"}, "restoreTestingSchedule"),
+        ({"tables": books(localIndexes=[{"name": "by_year", "sortKey": "Year"}])}, "localIndexes: a table without"),
+        ({"tables": books(sortKey="T", localIndexes=[{"name": "by_year"}])}, r"localIndexes\[0\]\.sortKey: missing"),
+        ({"tables": books(sortKey="T", localIndexes=[{}] * 6)}, "localIndexes: expected a list of at most 5"),
+        (
+            {
+                "tables": books(
+                    sortKey="T",
+                    localIndexes=[{"name": "abc", "sortKey": "Y"}],
+                    indexes=[{"name": "abc", "partitionKey": "Y"}],
+                )
+            },
+            "two indexes share a name",
+        ),
+        ({"tables": books(replicaRegions=["us-east-1"])}, r"tables\.books\.replicaRegions: us-east-1 is the home"),
         ({"tableName": "no spaces"}, r"tables\.top_tracks\.physical"),
         ({"tables": "{"}, "tables: not JSON"),
         ({"tables": "{}"}, "tables: expected"),
@@ -163,3 +204,21 @@ def test_the_example_stacks_are_valid(name: str) -> None:
     own = {key.removeprefix("dynamo-ops:"): value for key, value in values.items()}
     config = StackConfig.from_values("dynamo-ops", "x", region, own)
     assert config.environment_class in ("development", "production")
+
+
+def test_replicas_can_be_given_per_table() -> None:
+    tables = json.dumps({"top_tracks": {"replicaRegions": []}, "books": {"partitionKey": "A"}})
+    config = read(tables=tables, replicaRegions="us-west-2")
+    assert [table.replica_regions for table in config.tables] == [(), ("us-west-2",)]
+    assert config.all_replica_regions == ("us-west-2",)
+
+
+def test_a_table_is_adopted_under_the_name_it_was_restored_to() -> None:
+    (table,) = read(tableName="top_tracks-r20261120", adoptTables="top_tracks").tables
+    assert table.adopt and table.physical == "top_tracks-r20261120"
+
+
+def test_aurora_gets_the_smallest_class_it_has() -> None:
+    database = read(databaseEngine="aurora-postgresql").database
+    assert database is not None and database.aurora
+    assert (database.instance_class, database.port) == ("db.t4g.medium", 5432)

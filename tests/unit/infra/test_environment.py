@@ -15,8 +15,12 @@ from infra.environment import (
     ReplicaContract,
     ScalingRule,
     TableDocument,
+    contract_path,
+    join,
+    moved_contracts,
     parameter_path,
     pointer_path,
+    split,
 )
 
 st.register_type_strategy(float, st.floats(allow_nan=False, allow_infinity=False))
@@ -122,3 +126,30 @@ def test_a_table_under_the_wrong_logical_name_is_refused() -> None:
 def test_paths_in_the_parameter_store() -> None:
     assert parameter_path("dynamo-ops", "dev") == "/dynamo-ops/dev/environment"
     assert pointer_path("dynamo-ops", "dev", "top_tracks") == "/dynamo-ops/dev/tables/top_tracks"
+
+
+@given(documents())
+def test_a_split_document_joined_again_is_equal(document: EnvironmentDocument) -> None:
+    text, contracts = split(document)
+    assert set(moved_contracts(text)) == set(document.tables) == set(contracts)
+    assert join(text, contracts) == document
+
+
+@given(documents())
+def test_a_document_that_was_not_split_joins_to_itself(document: EnvironmentDocument) -> None:
+    assert moved_contracts(document.to_json()) == ()
+    assert join(document.to_json(), {}) == document
+
+
+def test_a_contract_of_another_time_is_refused() -> None:
+    text, contracts = split(example())
+    other = contracts["top_tracks"].replace("100", "200")
+    with pytest.raises(ValueError, match=r"top_tracks\.contract: .* another SHA-256"):
+        join(text, {"top_tracks": other})
+
+
+def test_a_contract_that_is_not_there_is_named() -> None:
+    text, _ = split(example())
+    with pytest.raises(ValueError, match=r"top_tracks\.contract: its parameter is missing"):
+        join(text, {})
+    assert contract_path("dynamo-ops", "dev", "top_tracks") == "/dynamo-ops/dev/contract/top_tracks"

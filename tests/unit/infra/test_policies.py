@@ -10,17 +10,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from infra import policies
+from infra import rules as policies
 from infra.config import StackConfig
-from infra.policies import RULES, Resource, violations
+from infra.policies import RULES, violations
+from infra.rules import Resource
 from infra.stack import Stack
 
 Fault = Callable[[Resource], Resource | None]
 BOOKS = {
     "partitionKey": "Author",
     "sortKey": "Title",
+    "localIndexes": [{"name": "by_year", "sortKey": {"name": "Year", "type": "N"}}],
     "indexes": [{"name": "CategoryIndex", "partitionKey": "Category"}],
 }
+SWITCHES = ("databaseEnabled", "databaseMultiAz", "cacheEnabled", "importErrorAlarm")
+DAYS = ("evidenceLockDays", "backupLockDays", "restoreProofDays")
 RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 
 
@@ -33,7 +37,7 @@ def recorded(record: Any, **values: str) -> list[Resource]:
 @pytest.fixture
 def stack(record: Any) -> list[Resource]:
     tables = json.dumps({"top_tracks": {}, "books": BOOKS})
-    return recorded(record, replicaRegions="us-west-2", cacheEnabled="true", tables=tables)
+    return recorded(record, replicaRegions="us-west-2", cacheEnabled="true", evidenceLockDays="30", tables=tables)
 
 
 def test_the_declared_stack_keeps_every_rule(stack: list[Resource]) -> None:
@@ -87,6 +91,7 @@ FAULTS: list[tuple[str, str, Fault]] = [
     ),
     ("region", policies.REPLICA, set_to(region="us-east-1")),
     ("covered", policies.SELECTION, set_to(resources=[])),
+    ("locked", policies.OBJECT_LOCK, gone),
     ("closed", RULE, set_to(cidrIpv4="0.0.0.0/0")),
     ("closed", "aws:ec2/securityGroup:SecurityGroup", set_to(egress=[{"protocol": "-1"}])),
     ("pointer", policies.PARAMETER, set_to(name="/dynamo-ops/test/tables/top_tracks")),
@@ -109,8 +114,9 @@ def test_every_rule_has_a_planted_fault() -> None:
 @given(
     billing=st.sampled_from(["PROVISIONED", "PAY_PER_REQUEST"]),
     replicas=st.lists(st.sampled_from(["us-west-2", "eu-west-1"]), unique=True),
-    engine=st.sampled_from(["postgres", "mysql"]),
-    switches=st.fixed_dictionaries({name: st.booleans() for name in ("databaseEnabled", "cacheEnabled")}),
+    engine=st.sampled_from(["postgres", "mysql", "aurora-postgresql", "aurora-mysql"]),
+    switches=st.fixed_dictionaries({name: st.booleans() for name in SWITCHES}),
+    days_by_key=st.fixed_dictionaries({name: st.integers(0, 7) for name in DAYS}),
     floor=st.integers(1, 50),
     days=st.integers(7, 35),
     second=st.booleans(),
@@ -121,6 +127,7 @@ def test_every_valid_stack_keeps_every_rule_and_names_nothing_twice(
     replicas: list[str],
     engine: str,
     switches: dict[str, bool],
+    days_by_key: dict[str, int],
     floor: int,
     days: int,
     second: bool,
@@ -132,6 +139,10 @@ def test_every_valid_stack_keeps_every_rule_and_names_nothing_twice(
         "readCapacity": str(floor),
         "pitrDays": str(days),
         **{name: str(on).lower() for name, on in switches.items()},
+        **{name: str(number) for name, number in days_by_key.items()},
+        "bastionEnabled": str(switches["databaseEnabled"] and switches["databaseMultiAz"]).lower(),
+        "backupCopyRegion": "us-west-2" if second else "",
+        "restoreTestingSchedule": "cron(0 6 ? * 1 *)" if second else "",
     }
     if second:
         values["tables"] = json.dumps({"top_tracks": {}, "books": BOOKS})
@@ -139,6 +150,12 @@ def test_every_valid_stack_keeps_every_rule_and_names_nothing_twice(
     assert violations(resources) == []
     named = [(found.type, found.name) for found in resources]
     assert len(set(named)) == len(named)
+    physical = [
+        (found.type, found.properties["name"], found.properties.get("region"), found.properties.get("role"))
+        for found in resources
+        if found.properties.get("name") and found.type != "aws:backup/restoreTestingSelection:RestoreTestingSelection"
+    ]
+    assert len(set(physical)) == len(physical)
 
 
 def test_the_policy_pack_reports_what_the_rules_find(stack: list[Resource]) -> None:
