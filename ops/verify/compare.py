@@ -1,29 +1,42 @@
 """Exact comparison of two sides: free of order, in bounded memory, every differing key named.
 
-Pass 1 reads each side once, keeps counts and sums of digests for each of 4,096 buckets, and puts the records aside.
-Where a bucket differs, its records are merged by key. Keys that differ on a live table are read a second time before
-they are reported. Values are fetched only for what is listed.
+Each side is read once: digests of every key and item are put aside by part of the key's digest, local files by
+several processes, a whole file by one. The parts of both sides are then merged by key. Keys that differ on a live
+table are read a second time before they are reported. Values are fetched only for what is listed.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 from ops.model.items import Item, KeySchema
-from ops.model.proof import Comparison, Difference, DifferenceKind, SideCount
+from ops.model.proof import Comparison, Difference, DifferenceKind
 from ops.verify.attributes import attribute_changes
-from ops.verify.fingerprint import Record, TableDigest, recorder
-from ops.verify.sides import Side, key_from_json
-from ops.verify.spill import Spill
+from ops.verify.details import Lines
+from ops.verify.fingerprint import Record, recorder
+from ops.verify.gathering import Gathered, gather, gather_all
+from ops.verify.merge import Raw, differences
+from ops.verify.sealed import against_seal
+from ops.verify.sides import SealedSide, Side, key_from_json
+from ops.verify.spill import PARTS, Row
+from ops.verify.worker import MergeJob, processors, read_raws, run_jobs
+
+__all__ = ["LISTED", "Comparer", "Gathered", "TtlRule", "compare", "gather", "gather_all", "judge"]
 
 #: AWS never expires an item whose TTL lies further back than this.
 TTL_HORIZON_S = 5 * 365 * 86400
 LISTED = 1000
+#: Fewer rows are merged sooner than another process has started.
+_WORTH_A_PROCESS_ROWS = 400_000
+#: Differences that are looked at together.
+_BATCH = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,57 +59,43 @@ class Comparer(Protocol):
     ) -> Comparison: ...
 
 
-@dataclass(slots=True)
-class Gathered:
-    """A side, read once: its digest, its records, and what could not be used."""
-
-    side: Side
-    spill: Spill
-    digest: TableDigest = field(default_factory=TableDigest)
-    faults: int = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.spill.close()
-
-    @property
-    def count(self) -> SideCount:
-        """For the result."""
-        return SideCount(self.side.info, self.digest.count, self.digest.hex(), self.side.declared())
-
-
-def gather(side: Side, folder: Path | None = None) -> Gathered:
-    """Read a side once, to its end."""
-    gathered = Gathered(side, Spill(folder))
-    for record in side.records():
-        gathered.digest.add(record)
-        gathered.spill.add(record)
-        if record.fault:
-            gathered.faults += 1
-    return gathered
-
-
 def compare(
-    expected: Side, found: Side, *, keys: KeySchema, ttl: TtlRule | None = None, listed: int = LISTED
+    expected: Side,
+    found: Side,
+    *,
+    keys: KeySchema,
+    ttl: TtlRule | None = None,
+    listed: int = LISTED,
+    folder: Path | None = None,
+    workers: int | None = None,
 ) -> Comparison:
-    """Compare two sides item by item; at most `listed` differences are listed, all are counted."""
-    with gather(expected) as left, gather(found) as right:
-        return judge(left, right, keys=keys, ttl=ttl, listed=listed)
+    """Compare two sides item by item; at most `listed` differences are listed, all are counted.
+
+    Temporary files lie in `folder`; `workers` processes read and merge, by default one for each processor.
+    """
+    left, right = gather_all((expected, found), folder, workers=workers)
+    with left, right:
+        return judge(left, right, keys=keys, ttl=ttl, listed=listed, workers=workers)
 
 
 def judge(
-    expected: Gathered, found: Gathered, *, keys: KeySchema, ttl: TtlRule | None = None, listed: int = LISTED
+    expected: Gathered,
+    found: Gathered,
+    *,
+    keys: KeySchema,
+    ttl: TtlRule | None = None,
+    listed: int = LISTED,
+    workers: int | None = None,
 ) -> Comparison:
     """Compare two sides that were read already."""
-    ignored: Counter[str] = Counter()
-    raw = [one for one in _differences(expected, found) if not _expired(one, ttl, ignored)]
-    raw = _settled(raw, expected.side, found.side, keys, ttl)
-    raw = [one for one in raw if not _expired(one, ttl, ignored)]
-    counts = Counter(one.kind for one in raw)
+    if isinstance(expected.side, SealedSide) or isinstance(found.side, SealedSide):
+        return against_seal(expected, found, listed)
+    judging = _Judging(expected, found, keys, ttl)
+    kept: list[_Known] = []
+    with _merged(expected, found, workers) as raws:
+        while batch := list(islice(raws, _BATCH)):
+            kept += judging.settle(batch)[: listed - len(kept)]
+    counts = judging.counts
     return Comparison(
         expected=expected.count,
         found=found.count,
@@ -105,19 +104,43 @@ def judge(
         changed=counts["changed"],
         duplicates=counts["duplicate"],
         shape=counts["shape"],
-        ignored=dict(ignored),
-        differences=_described(raw[:listed], expected.side, found.side),
-        listed_all=len(raw) <= listed,
+        ignored=dict(judging.ignored),
+        differences=_described(judging.known(kept), expected, found),
+        listed_all=counts.total() <= listed,
     )
 
 
+@contextmanager
+def _merged(expected: Gathered, found: Gathered, workers: int | None) -> Iterator[Iterator[Raw]]:
+    """The differing keys in the order of their digests."""
+    rows = expected.spill.count + found.spill.count
+    most = workers or (1 if rows < _WORTH_A_PROCESS_ROWS else processors())
+    if most == 1:
+        yield differences(expected.spill, found.spill)
+        return
+    with tempfile.TemporaryDirectory(dir=expected.folder or found.folder, prefix="ops-compare-") as folder:
+        edges = [PARTS * number // most for number in range(most + 1)]
+        sides = tuple(expected.spill.files()), tuple(found.spill.files())
+        targets = [Path(folder, f"{number:03d}") for number in range(most)]
+        run_jobs(
+            [[MergeJob(*sides, edges[number], edges[number + 1], target)] for number, target in enumerate(targets)]
+        )
+        with ExitStack() as closing:
+            parts = [read_raws(target) for target in targets]
+            for part in parts:
+                closing.callback(part.close)
+            yield chain.from_iterable(parts)
+
+
 @dataclass(frozen=True, slots=True)
-class _Raw:
-    """A differing key, before values are fetched."""
+class _Known:
+    """A differing key with its records; as long as they are not `whole`, with their digests alone."""
 
     kind: DifferenceKind
     expected: Record | None
     found: Record | None
+    raw: Raw
+    whole: bool = True
 
     @property
     def record(self) -> Record:
@@ -126,89 +149,104 @@ class _Raw:
         return next((one for one in known if one.key_json is not None), known[0])
 
 
-def _differences(expected: Gathered, found: Gathered) -> list[_Raw]:
-    buckets = expected.digest.differing_buckets(found.digest)
-    parts = {bucket // (Spill.buckets_of(0)[1]) for bucket in buckets}
-    if expected.faults or found.faults:
-        parts = set(range(Spill.parts))
-    return [one for part in sorted(parts) for one in _merge(expected.spill.part(part), found.spill.part(part))]
+class _Judging:
+    """Decides batch by batch what of the differing keys is a difference."""
+
+    def __init__(self, expected: Gathered, found: Gathered, keys: KeySchema, ttl: TtlRule | None) -> None:
+        self._expected, self._found = expected, found
+        self._keys, self._ttl = keys, ttl
+        self._record = recorder(keys, ttl=ttl.attribute if ttl else None)
+        self.ignored: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
+
+    def settle(self, batch: list[Raw]) -> list[_Known]:
+        """What is left of a batch, counted."""
+        plain = [_Known(raw.kind, _digests(raw.expected), _digests(raw.found), raw, whole=False) for raw in batch]
+        live = self._expected.side.live or self._found.side.live
+        if self._ttl is not None or live:
+            plain = [one for one in self.known(plain) if not self._expired(one)]
+        if self._expected.side.live:
+            plain = self._look_again(plain, self._expected.side, is_expected=True)
+        if self._found.side.live:
+            plain = self._look_again(plain, self._found.side, is_expected=False)
+        if live:
+            plain = [one for one in plain if not self._expired(one)]
+        self.counts.update(one.kind for one in plain)
+        return plain
+
+    def known(self, some: list[_Known]) -> list[_Known]:
+        """The same with whole records."""
+        raws = [one.raw for one in some if not one.whole]
+        left = self._expected.details.records(raw.expected for raw in raws if raw.expected is not None)
+        right = self._found.details.records(raw.found for raw in raws if raw.found is not None)
+        return [
+            one if one.whole else _Known(one.kind, _at(left, one.raw.expected), _at(right, one.raw.found), one.raw)
+            for one in some
+        ]
+
+    def _expired(self, one: _Known) -> bool:
+        if self._ttl is None or one.kind not in ("missing", "extra") or not self._ttl.covers(one.record):
+            return False
+        self.ignored["ttl"] += 1
+        return True
+
+    def _look_again(self, some: list[_Known], side: Side, *, is_expected: bool) -> list[_Known]:
+        """Read differing keys of a live table once more: what was only in flight during the scan is no difference."""
+        again = {one.record.key: key_from_json(one.record.key_json) for one in some if _readable(one)}
+        if not again:
+            return some
+        fresh = side.items_for(again)
+        kept: list[_Known] = []
+        for one in some:
+            if not _readable(one):
+                kept.append(one)
+                continue
+            item = fresh.get(one.record.key)
+            now = self._record(item) if item is not None else None
+            kept += _kind_now(now, one.found, one.raw) if is_expected else _kind_now(one.expected, now, one.raw)
+        return kept
 
 
-def _merge(expected: Iterable[Record], found: Iterable[Record]) -> Iterator[_Raw]:
-    left, right = _by_key(expected), _by_key(found)
-    for key in sorted(left.keys() | right.keys()):
-        wanted, seen = left.get(key, []), right.get(key, [])
-        for record in (*wanted, *seen):
-            if record.fault:
-                yield _Raw("shape", record if record in wanted else None, record if record in seen else None)
-        for copies in (wanted, seen):
-            for again in copies[1:]:
-                yield _Raw("duplicate", again if copies is wanted else None, again if copies is seen else None)
-        if not seen:
-            yield _Raw("missing", wanted[0], None)
-        elif not wanted:
-            yield _Raw("extra", None, seen[0])
-        elif {one.item for one in wanted} != {one.item for one in seen}:
-            yield _Raw("changed", wanted[0], seen[0])
+def _at(records: dict[int, Record], row: Row | None) -> Record | None:
+    return None if row is None else records[row.place]
 
 
-def _by_key(records: Iterable[Record]) -> dict[bytes, list[Record]]:
-    found: dict[bytes, list[Record]] = {}
-    for record in records:
-        found.setdefault(record.key, []).append(record)
-    return found
+def _digests(row: Row | None) -> Record | None:
+    return None if row is None else Record(row.key, row.item)
 
 
-def _expired(one: _Raw, ttl: TtlRule | None, ignored: Counter[str]) -> bool:
-    if ttl is None or one.kind not in ("missing", "extra") or not ttl.covers(one.record):
-        return False
-    ignored["ttl"] += 1
-    return True
+def _readable(one: _Known) -> bool:
+    """A key known by its digest alone cannot be read; a malformed item would not be read better."""
+    return one.kind in ("missing", "extra", "changed") and one.record.key_json is not None
 
 
-def _settled(raw: list[_Raw], expected: Side, found: Side, keys: KeySchema, ttl: TtlRule | None) -> list[_Raw]:
-    """Read differing keys of live tables once more: what was only in flight during the scan is no difference."""
-    if expected.live and raw:
-        raw = _look_again(raw, expected, keys, ttl, is_expected=True)
-    if found.live and raw:
-        raw = _look_again(raw, found, keys, ttl, is_expected=False)
-    return raw
-
-
-def _look_again(raw: list[_Raw], side: Side, keys: KeySchema, ttl: TtlRule | None, *, is_expected: bool) -> list[_Raw]:
-    # A key known by its digest alone cannot be read; a malformed item would not be read better.
-    again = [one for one in raw if one.kind in ("missing", "extra", "changed") and one.record.key_json is not None]
-    kept = [one for one in raw if one.kind not in ("missing", "extra", "changed") or one.record.key_json is None]
-    fresh = side.items_for({one.record.key: key_from_json(one.record.key_json) for one in again})
-    record = recorder(keys, ttl=ttl.attribute if ttl else None)
-    for one in again:
-        item = fresh.get(one.record.key)
-        now = record(item) if item is not None else None
-        if is_expected:
-            kept.extend(_kind_now(_Raw(one.kind, now, one.found)))
-        else:
-            kept.extend(_kind_now(_Raw(one.kind, one.expected, now)))
-    return kept
-
-
-def _kind_now(one: _Raw) -> list[_Raw]:
-    if one.expected is None and one.found is None:
+def _kind_now(expected: Record | None, found: Record | None, raw: Raw) -> list[_Known]:
+    if expected is None and found is None:
         return []
-    if one.expected is None:
-        return [replace(one, kind="extra")]
-    if one.found is None:
-        return [replace(one, kind="missing")]
-    return [] if one.expected.item == one.found.item else [replace(one, kind="changed")]
+    if expected is None:
+        return [_Known("extra", None, found, raw)]
+    if found is None:
+        return [_Known("missing", expected, None, raw)]
+    return [] if expected.item == found.item else [_Known("changed", expected, found, raw)]
 
 
-def _described(raw: list[_Raw], expected: Side, found: Side) -> tuple[Difference, ...]:
-    changed = {one.record.key: key_from_json(one.record.key_json) for one in raw if one.kind == "changed"}
-    wanted: dict[bytes, Item] = expected.items_for(changed) if changed else {}
-    seen: dict[bytes, Item] = found.items_for(changed) if changed else {}
-    return tuple(_describe(one, wanted.get(one.record.key), seen.get(one.record.key)) for one in raw)
+def _described(some: list[_Known], expected: Gathered, found: Gathered) -> tuple[Difference, ...]:
+    changed = [one for one in some if one.kind == "changed"]
+    wanted = _items(expected, changed, [one.raw.expected for one in changed])
+    seen = _items(found, changed, [one.raw.found for one in changed])
+    return tuple(_describe(one, wanted.get(one.record.key), seen.get(one.record.key)) for one in some)
 
 
-def _describe(one: _Raw, wanted: Item | None, seen: Item | None) -> Difference:
+def _items(gathered: Gathered, some: list[_Known], rows: list[Row | None]) -> dict[bytes, Item]:
+    """The items of some keys: of files at their places, else by key."""
+    if not some:
+        return {}
+    if isinstance(gathered.details, Lines):
+        return gathered.details.items(row for row in rows if row is not None)
+    return gathered.side.items_for({one.record.key: key_from_json(one.record.key_json) for one in some})
+
+
+def _describe(one: _Known, wanted: Item | None, seen: Item | None) -> Difference:
     record = one.record
     changes = attribute_changes(wanted, seen) if one.kind == "changed" and wanted and seen else ()
     return Difference(one.kind, record.key.hex(), key_from_json(record.key_json), changes)

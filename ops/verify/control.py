@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -69,7 +69,7 @@ def stream_control(
     spoken = {one.key_digest for one in known.differences}
     altered, planted = plant(expected, keys, random, spoken)
     with gather(altered) as left:
-        outcome = decide(left, Gathered(_still(found), found.spill, found.digest, found.faults))
+        outcome = decide(left, replace(found, side=_still(found)))
     return ControlOutcome(planted, tuple(one for one in outcome.differences if one.key_digest not in spoken))
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
 
+import orjson
+
 from ops.model.items import Item, KeySchema
 from ops.verify.canonical import ShapeError, canonical_item, canonical_key
 
@@ -65,7 +67,7 @@ def recorder(keys: KeySchema, *, secret: bytes = b"", ttl: str | None = None) ->
 
 
 def _faulty(item: Item, keys: KeySchema, reason: str, secret: bytes) -> Record:
-    raw = repr(item).encode(errors="backslashreplace")
+    raw = _raw(item)
     try:
         key_json: bytes | None = canonical_key(item, keys)
     except ShapeError:
@@ -77,6 +79,14 @@ def _faulty(item: Item, keys: KeySchema, reason: str, secret: bytes) -> Record:
         None,
         reason,
     )
+
+
+def _raw(item: Item) -> bytes:
+    """Text of an item that has no canonical form; the same for another order of its attributes where there is one."""
+    try:
+        return orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        return repr(item).encode(errors="backslashreplace")
 
 
 def expiry_of(item: Item, ttl_attribute: str) -> int | None:

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ops.verify.fingerprint import BUCKETS, Record, TableDigest, bucket_of, digest
-from ops.verify.spill import Spill
+from ops.verify.spill import ROW, Spill
 
 SCHEMA = "ops.seal/1"
+#: Digests of key and item.
+_ENTRY_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +96,8 @@ def seal_of(records: Iterable[Record], subject: SealSubject, *, folder: Path | N
         table = TableDigest()
         for record in records:
             table.add(record)
-            spill.add(record)
-        counts, leaves = _leaves(spill)
+            spill.add(record.key, record.item)
+        counts, leaves = leaves_of(spill)
     return Seal(
         subject=subject,
         count=table.count,
@@ -106,20 +108,20 @@ def seal_of(records: Iterable[Record], subject: SealSubject, *, folder: Path | N
     )
 
 
-def _leaves(spill: Spill) -> tuple[list[int], list[bytes]]:
-    counts, contents = [0] * BUCKETS, [b""] * BUCKETS
+def leaves_of(spill: Spill) -> tuple[list[int], list[bytes]]:
+    """Count and leaf of every bucket."""
+    counts: list[int] = []
     leaves: list[bytes] = []
     for part in range(spill.parts):
-        inside: dict[int, list[bytes]] = {}
-        for record in spill.part(part):
-            inside.setdefault(bucket_of(record.key), []).append(record.key + record.item)
-        first, last = spill.buckets_of(part)
-        for bucket in range(first, last):
-            entries = sorted(inside.get(bucket, ()))
-            counts[bucket] = len(entries)
-            contents[bucket] = b"".join(entries)
-            leaves.append(leaf(bucket, counts[bucket], contents[bucket]))
-            contents[bucket] = b""
+        rows = spill.part(part)
+        entries = sorted(rows[at : at + _ENTRY_BYTES] for at in range(0, len(rows), ROW.size))
+        at = 0
+        for bucket in range(*spill.buckets_of(part)):
+            first = at
+            while at < len(entries) and bucket_of(entries[at]) == bucket:
+                at += 1
+            counts.append(at - first)
+            leaves.append(leaf(bucket, at - first, b"".join(entries[first:at])))
     return counts, leaves
 
 

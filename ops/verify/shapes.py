@@ -60,7 +60,7 @@ class Shape:
     sets: tuple[int, ...]
 
     def rows(self, lines: Sequence[int], block: bytes) -> Rows:
-        """Judge the lines of `block`, whose numbers are `lines`."""
+        """Judge the lines of `block`, whose numbers are `lines`; there may be more numbers than lines."""
         found: list[tuple[bytes, ...]] = self.pattern.findall(block)
         others = [(lines[at], row[-1]) for at, row in enumerate(found) if row[-1]]
         if self.sets:
@@ -68,6 +68,8 @@ class Shape:
         if others:
             lines = [lines[at] for at, row in enumerate(found) if not row[-1]]
             found = [row for row in found if not row[-1]]
+        else:
+            lines = lines[: len(found)]
         return Rows(lines, _fill(self.item, found), _fill(self.key, found), others)
 
     def _sorted_sets(
@@ -87,7 +89,7 @@ class Shape:
                 cells[place] = b'"%b"' % b'","'.join(members)
                 if len(set(members)) != len(members):
                     whole = whole or block.split(b"\n")
-                    others.append((lines[number], whole[number]))
+                    others.append((lines[number], whole[number] + b"\n"))
                     break
             else:
                 kept.append(cells)

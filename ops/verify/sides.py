@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,7 +15,10 @@ from ops.dynamodb.scan import DEFAULT_SEGMENTS, Scan, ScanRequest
 from ops.dynamodb.table import Index, Table
 from ops.model.items import Item, KeySchema
 from ops.model.proof import SideInfo
+from ops.recovery.preflight import BadLine, parse_json
 from ops.verify.fingerprint import Record, recorder
+from ops.verify.lines import LineFile
+from ops.verify.seal import Seal
 
 
 class Side(Protocol):
@@ -60,6 +63,70 @@ class LinesSide:
         record = recorder(self.keys)
         pairs = ((record(item).key, item) for item in self.read())
         return {digest: item for digest, item in pairs if digest in keys}
+
+
+@dataclass(frozen=True, slots=True)
+class FilesSide:
+    """Items in local files, one per line: read by several processes, a whole file by one, and by shape."""
+
+    info: SideInfo
+    files: tuple[LineFile, ...]
+    keys: KeySchema
+    count: int | None = None
+    ttl: str | None = None
+    live: bool = False
+
+    def read(self) -> Iterator[Item]:
+        """Every item, file by file."""
+        for file in self.files:
+            lines = (line for block in file.blocks() for line in block.split(b"\n")[:-1])
+            yield from (_item_in(file, number, line) for number, line in enumerate(lines))
+
+    def records(self) -> Iterator[Record]:
+        return map(recorder(self.keys, ttl=self.ttl), self.read())
+
+    def declared(self) -> int | None:
+        return self.count
+
+    def items_for(self, keys: Mapping[bytes, Item | None]) -> dict[bytes, Item]:
+        record = recorder(self.keys)
+        pairs = ((record(item).key, item) for item in self.read())
+        return {digest: item for digest, item in pairs if digest in keys}
+
+    def items_at(self, places: Iterable[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], Item]]:
+        """The items at some places (number of the file, number of the line, both from 0), without parsing others."""
+        wanted: dict[int, list[int]] = {}
+        for number, line in places:
+            wanted.setdefault(number, []).append(line)
+        for number in sorted(wanted):
+            for line, text in self.files[number].lines_at(wanted[number]):
+                yield (number, line), _item_in(self.files[number], line, text)
+
+
+def _item_in(file: LineFile, number: int, line: bytes) -> Item:
+    try:
+        return parse_json(line, wrapped=file.wrapped)
+    except BadLine as error:
+        raise file.bad_line(number, str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class SealedSide:
+    """A seal without its records: it proves equality, and names the buckets that differ, but no key in them."""
+
+    info: SideInfo
+    seal: Seal
+    live: bool = False
+
+    def records(self) -> Iterator[Record]:
+        """None: only the digests of whole buckets are known."""
+        return iter(())
+
+    def declared(self) -> int | None:
+        return self.seal.count
+
+    def items_for(self, keys: Mapping[bytes, Item | None]) -> dict[bytes, Item]:
+        return {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,30 +1,65 @@
-"""Records held by bucket in bounded memory: what is over goes to one temporary file.
+"""Digests held by part in bounded memory: what is over goes to one temporary file.
 
-The comparison needs all records of one bucket range at a time, from both sides; so memory is one range
-(1/256 of the table), whatever the size of the table. Small tables never touch the disk.
+The comparison needs all digests of one part (1/256 of the table) at a time, from both sides; so memory is one part,
+whatever the size of the table. Small tables never touch the disk. A row has a fixed size: digest of the key, digest
+of the item, and a place at which the side can tell more about it.
 """
 
 from __future__ import annotations
 
+import os
 import struct
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, NamedTuple, Self
 
 from ops.errors import RunFolderUnusable
-from ops.verify.fingerprint import BUCKETS, Record
+from ops.verify.fingerprint import BUCKETS
 
 PARTS = 256
-MEMORY_LIMIT_BYTES = 24 * 1024 * 1024
-_HEAD = struct.Struct(">32s32sqIH")
-_NO_EXPIRY = -(1 << 63)
-_NO_KEY = 0xFFFFFFFF
+MEMORY_LIMIT_BYTES = 16 * 1024 * 1024
+ROW = struct.Struct(">32s32sQ")
+#: In a place: the item is not well-formed.
+FAULT = 1 << 63
+#: The place of a row of which nothing else is known.
+NOWHERE = FAULT - 1
+
+
+class Row(NamedTuple):
+    """Digests of key and item, and where to learn more."""
+
+    key: bytes
+    item: bytes
+    place: int
+
+    @property
+    def faulty(self) -> bool:
+        """Whether the item is not well-formed."""
+        return bool(self.place & FAULT)
+
+
+@dataclass(frozen=True, slots=True)
+class SpillFile:
+    """A file of rows: for each time it was written to, where each part begins and where the last one ends."""
+
+    path: str
+    runs: tuple[tuple[int, ...], ...]
+
+    def to_data(self) -> dict[str, Any]:
+        """For another process."""
+        return {"path": self.path, "runs": self.runs}
+
+    @classmethod
+    def from_data(cls, data: dict[str, Any]) -> Self:
+        """What `to_data` gave."""
+        return cls(data["path"], tuple(tuple(run) for run in data["runs"]))
 
 
 class Spill:
-    """A multiset of records, written once, then read part by part any number of times."""
+    """A multiset of rows, written once, then read part by part any number of times."""
 
     parts = PARTS
 
@@ -33,8 +68,9 @@ class Spill:
         self._limit = memory_limit_bytes
         self._held = [bytearray() for _ in range(PARTS)]
         self._held_bytes = 0
-        self._extents: list[list[tuple[int, int]]] = [[] for _ in range(PARTS)]
+        self._runs: list[tuple[int, ...]] = []
         self._file: IO[bytes] | None = None
+        self._others: list[tuple[SpillFile, IO[bytes]]] = []
         self.count = 0
 
     def __enter__(self) -> Self:
@@ -46,43 +82,60 @@ class Spill:
         self.close()
 
     def close(self) -> None:
-        """Give memory and file back; the file has no name and vanishes."""
-        if self._file is not None:
-            self._file.close()
+        """Give memory and files back."""
         self._held = [bytearray() for _ in range(PARTS)]
-        self._file = None
+        for file in (*(file for _, file in self._others), *([self._file] if self._file else ())):
+            file.close()
+            Path(file.name).unlink(missing_ok=True)
+        self._file, self._others = None, []
 
-    def add(self, record: Record) -> None:
-        """Keep one record."""
-        key_json = record.key_json
-        fault = record.fault.encode()[:0xFFFF] if record.fault else b""
-        part = self._held[record.key[0]]
-        before = len(part)
-        part += _HEAD.pack(
-            record.key,
-            record.item,
-            _NO_EXPIRY if record.expires is None else max(-(1 << 62), min(record.expires, 1 << 62)),
-            _NO_KEY if key_json is None else len(key_json),
-            len(fault),
-        )
-        if key_json is not None:
-            part += key_json
-        if fault:
-            part += fault
-        self.count += 1
-        self._held_bytes += len(part) - before
+    def add(self, key: bytes, item: bytes, place: int = NOWHERE) -> None:
+        """Keep one row."""
+        self.extend((key,), (item,), (place,))
+
+    def extend(self, keys: Sequence[bytes], items: Iterable[bytes], places: Iterable[int]) -> None:
+        """Keep rows."""
+        held = self._held
+        for key, row in zip(keys, map(ROW.pack, keys, items, places), strict=True):
+            held[key[0]] += row
+        self.count += len(keys)
+        self._held_bytes += len(keys) * ROW.size
         if self._held_bytes > self._limit:
             self._flush()
 
-    def part(self, number: int) -> Iterator[Record]:
-        """The records whose key digest begins with the byte `number`."""
-        for start, length in self._extents[number]:
-            yield from _records(self._read(start, length))
-        yield from _records(bytes(self._held[number]))
+    def adopt(self, file: SpillFile, count: int) -> None:
+        """Take over the file of another process; it is removed with this one."""
+        self._others.append((file, Path(file.path).open("rb")))  # noqa: SIM115
+        self.count += count
 
-    def __iter__(self) -> Iterator[Record]:
+    def files(self) -> list[SpillFile]:
+        """All rows as files that another process can read, as long as this one is open."""
+        if self._held_bytes:
+            self._flush()
+        if self._file is not None:
+            self._file.flush()
+        own = [] if self._file is None else [SpillFile(self._file.name, tuple(self._runs))]
+        return [*own, *(file for file, _ in self._others)]
+
+    def hand_over(self) -> SpillFile:
+        """All rows as one file that another process takes over; this spill is then closed."""
+        self._flush()
+        if self._file is None:
+            raise ValueError("the spill is closed")
+        self._file.close()
+        found, self._file = SpillFile(self._file.name, tuple(self._runs)), None
+        return found
+
+    def part(self, number: int) -> bytes:
+        """The rows whose key digest begins with the byte `number`."""
+        pieces = [] if self._file is None else _pieces(self._file, self._runs, number)
+        for other, file in self._others:
+            pieces += _pieces(file, other.runs, number)
+        return b"".join((*pieces, self._held[number]))
+
+    def __iter__(self) -> Iterator[Row]:
         for number in range(PARTS):
-            yield from self.part(number)
+            yield from map(Row._make, ROW.iter_unpack(self.part(number)))
 
     @staticmethod
     def buckets_of(part: int) -> tuple[int, int]:
@@ -93,37 +146,31 @@ class Spill:
     def _flush(self) -> None:
         try:
             if self._file is None:
-                self._file = tempfile.TemporaryFile(dir=self._folder, prefix="ops-compare-")  # noqa: SIM115
-            self._file.seek(0, 2)
-            for number, held in enumerate(self._held):
-                if held:
-                    self._extents[number].append((self._file.tell(), len(held)))
-                    self._file.write(held)
-                    held.clear()
+                number, path = tempfile.mkstemp(dir=self._folder, prefix="ops-compare-")
+                os.close(number)
+                self._file = Path(path).open("r+b")  # noqa: SIM115
+            at = self._file.seek(0, 2)
+            run = [at]
+            for held in self._held:
+                at += self._file.write(held)
+                held.clear()
+                run.append(at)
+            self._file.flush()
         except OSError as error:
             raise RunFolderUnusable(
                 f"cannot hold the records of the comparison in {self._folder or tempfile.gettempdir()}",
                 why=str(error),
                 fix=("free space there, or choose another folder with TMPDIR=DIR",),
             ) from error
+        self._runs.append(tuple(run))
         self._held_bytes = 0
 
-    def _read(self, start: int, length: int) -> bytes:
-        if self._file is None:
-            raise ValueError("the spill is closed")
-        self._file.seek(start)
-        return self._file.read(length)
 
-
-def _records(data: bytes) -> Iterator[Record]:
-    at, end, head = 0, len(data), _HEAD.size
-    while at < end:
-        key, item, expires, key_length, fault_length = _HEAD.unpack_from(data, at)
-        at += head
-        key_json = None
-        if key_length != _NO_KEY:
-            key_json = data[at : at + key_length]
-            at += key_length
-        fault = data[at : at + fault_length].decode(errors="replace") if fault_length else ""
-        at += fault_length
-        yield Record(key, item, key_json, None if expires == _NO_EXPIRY else expires, fault)
+def _pieces(file: IO[bytes], runs: Iterable[tuple[int, ...]], number: int) -> list[bytes]:
+    found = []
+    for run in runs:
+        length = run[number + 1] - run[number]
+        if length:
+            file.seek(run[number])
+            found.append(file.read(length))
+    return found

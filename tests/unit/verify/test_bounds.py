@@ -14,10 +14,12 @@ from ops.errors import RunFolderUnusable
 from ops.model.items import Item, KeySchema
 from ops.model.proof import SideInfo
 from ops.verify.compare import TtlRule, compare
+from ops.verify.details import Notes
 from ops.verify.fingerprint import Record, TableDigest, digest, recorder
 from ops.verify.seal import Seal, SealSubject, read_records, seal_of, write_records
 from ops.verify.sides import LinesSide, RecordsSide
-from ops.verify.spill import PARTS, Spill
+from ops.verify.spill import FAULT, NOWHERE, PARTS, ROW, Row, Spill, SpillFile
+from ops.verify.worker import BorrowedRows
 
 KEYS = KeySchema("pk")
 NOW = 1_800_000_000
@@ -37,22 +39,61 @@ def odd_records() -> list[Record]:
     return [bare, bare._replace(expires=0), bare._replace(expires=-5, key_json=b""), bare._replace(fault="why é")]
 
 
+def rows(count: int) -> list[Row]:
+    return [Row(record.key, record.item, number * 7) for number, record in enumerate(records(count))]
+
+
 @pytest.mark.parametrize("limit", [0, 1000, 1 << 30])
 def test_a_spill_gives_back_what_it_was_given_on_disk_or_not(limit: int, tmp_path: Path) -> None:
-    given = [*records(300), *odd_records()]
+    given = [*rows(300), Row(b"\0" * 32, b"\xff" * 32, NOWHERE), Row(b"\xff" * 32, b"\0" * 32, FAULT | 5)]
     with Spill(tmp_path, memory_limit_bytes=limit) as spill:
-        for record in given:
-            spill.add(record)
-        assert sorted(map(repr, spill)) == sorted(map(repr, given))
-        assert sorted(map(repr, spill)) == sorted(map(repr, given)), "a second reading gives the same"
+        for row in given:
+            spill.add(*row)
+        assert spill.count == len(given)
+        assert sorted(spill) == sorted(given)
+        assert sorted(spill) == sorted(given), "a second reading gives the same"
         for part in range(PARTS):
-            assert {record.key[0] for record in spill.part(part)} <= {part}
+            assert {key[0] for key, _, _ in ROW.iter_unpack(spill.part(part))} <= {part}
+        assert len(list(tmp_path.iterdir())) == (limit < 1 << 30)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("limit", [0, 1000, 1 << 30])
+def test_a_spill_takes_over_the_rows_of_others_and_lends_its_own(limit: int, tmp_path: Path) -> None:
+    given = sorted(rows(90))
+    other, own = Spill(tmp_path, memory_limit_bytes=limit), Spill(tmp_path, memory_limit_bytes=limit)
+    for number, row in enumerate(given):
+        (other if number % 3 else own).add(*row)
+    handed = SpillFile.from_data(json.loads(json.dumps(other.hand_over().to_data())))
+    with own:
+        own.adopt(handed, other.count)
+        assert own.count == 90
+        assert sorted(own) == given
+        lent = own.files()
+        with BorrowedRows(lent) as borrowed:
+            assert sorted(ROW.iter_unpack(b"".join(map(borrowed.part, range(PARTS))))) == given
+        assert sorted(own) == given, "what was lent is still there"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("limit", [0, 200, 1 << 30])
+def test_notes_tell_what_they_were_told(limit: int, tmp_path: Path) -> None:
+    given = [*records(20), *odd_records()]
+    notes = Notes(tmp_path, memory_limit_bytes=limit)
+    kept = [Row(record.key, record.item, notes.add(record)) for record in given]
+    assert [bool(row.place & FAULT) for row in kept] == [bool(record.fault) for record in given]
+    told = notes.records(reversed(kept))
+    assert [told[row.place] for row in kept] == given
+    notes.close()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written_is_told_with_its_path(tmp_path: Path) -> None:
     with Spill(tmp_path / "absent", memory_limit_bytes=0) as spill, pytest.raises(RunFolderUnusable) as caught:
-        spill.add(records(1)[0])
+        spill.add(*rows(1)[0])
+    assert str(tmp_path / "absent") in caught.value.what
+    with pytest.raises(RunFolderUnusable) as caught:
+        Notes(tmp_path / "absent", memory_limit_bytes=0).add(records(1)[0])
     assert str(tmp_path / "absent") in caught.value.what
 
 
