@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from dataclasses import asdict
 from pathlib import Path
 from random import Random
@@ -72,8 +73,8 @@ def killed(plane: DataPlane, table: str, folder: Path, seed: int) -> int:
         if not child:
             try:
                 write(plane, table, folder, seed)
-            except BaseException as error:
-                print(f"seed {seed}: {error!r}", file=sys.stderr, flush=True)
+            except BaseException:  # noqa: BLE001 - whatever it is, the child must not go on as its parent
+                traceback.print_exc()
                 os._exit(1)
             os._exit(0)
         if kills < MOST_KILLS:
@@ -93,7 +94,7 @@ def main(table: str, folder: Path, seeds: int) -> None:
     plane = data_plane(Aws(region="us-east-1"), SystemClock(), Random(1), policy=policy)
     for seed in range(seeds):
         kills = killed(plane, table, folder / str(seed), seed)
-        print(json.dumps({"seed": seed, "kills": kills}), flush=True)
+        sys.stdout.write(json.dumps({"seed": seed, "kills": kills}) + "\n")
 
 
 if __name__ == "__main__":

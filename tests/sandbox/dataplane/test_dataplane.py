@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 
+import orjson
 import pytest
 
 from ops.aws import Aws, AwsError
 from ops.dynamodb.client import DataPlane
 from ops.dynamodb.expressions import parse_sort, parse_where
+from ops.dynamodb.lines import read_lines, write_lines
 from ops.dynamodb.query import QueryRequest, get_item, get_items, query
 from ops.dynamodb.scan import Scan, ScanRequest
 from ops.dynamodb.table import Table, describe_table
-from ops.dynamodb.write import BulkWriter, WriteTarget, delete_item, put_item, update_item
+from ops.dynamodb.write import BulkWriter, Rejected, WriteTarget, delete_item, put_item, update_item
 from ops.errors import ResourceNotFound, TableNotFound
 from ops.model.items import Item, key_of
 from ops.model.proof import SideInfo
@@ -215,3 +218,36 @@ def test_bulk_delete_leaves_only_what_was_not_named(aws: Aws, plane: DataPlane) 
     writer = BulkWriter(plane, WriteTarget(table.name, table.keys))
     writer.delete(key_of(item, table.keys) for item in items[:70])
     assert canonical(list(Scan(plane, ScanRequest(table.name)).items())) == canonical(items[70:])
+
+
+@pytest.mark.parametrize(("fault", "share"), [*FAULTS, ("unprocessed", 0.4)])
+def test_no_fault_loses_or_repeats_a_line_on_its_way_into_a_table_and_out(
+    plane: DataPlane, table: Table, sandbox: SandboxControl, fault: str, share: float, tmp_path: Path
+) -> None:
+    items = tracks(500)
+    sandbox.set_fault(fault, share=share, seed=11)
+    writer = BulkWriter(plane, WriteTarget(table.name, table.keys))
+    counts = writer.put_lines(orjson.dumps({"Item": item}) + b"\n" for item in items)
+    scan = Scan(plane, ScanRequest(table.name, segments=3, page_limit=40))
+    written = write_lines(scan, tmp_path / "items.json.gz")
+    assert sandbox.faults()[0]["injected"] > 0
+    sandbox.clear_faults()
+    with open(tmp_path / "items.json.gz", "rb") as file:
+        read = [orjson.loads(line)["Item"] for line in read_lines(file)]
+    assert counts.written == written.items == 500
+    assert canonical(read) == canonical(items)
+
+
+def test_what_only_the_table_can_refuse_is_rejected_by_its_line(plane: DataPlane, table: Table) -> None:
+    lines = [orjson.dumps({"Item": item}) + b"\n" for item in tracks(60)]
+    lines[7] = lines[7].replace(b'"popularity":{"N":"7"}', b'"popularity":{"N":"%s"}' % (b"7" * 39))
+    lines[31] = lines[31].replace(b'"genre":{"S":"g1"}', b'"genre":{"N":"1"}')
+    rejected: list[Rejected] = []
+    indexes = {one.name: one.keys for one in table.indexes.values()}
+    writer = BulkWriter(plane, WriteTarget(table.name, table.keys, indexes), on_rejected=rejected.append)
+    counts = writer.put_lines(lines)
+    assert (counts.written, counts.rejected) == (58, 2)
+    assert {one.position: one.reason.partition(",")[0] for one in rejected} == {
+        8: "'popularity': number has 39 significant digits",
+        32: "key attribute 'genre' of index 'genre_index' must have type S",
+    }

@@ -1,4 +1,4 @@
-"""SIGKILL anywhere in a bulk write: nothing lost, nothing invented, and in the end the table of an uninterrupted run."""
+"""SIGKILL anywhere in a bulk write: nothing lost or invented, and in the end the table of an uninterrupted run."""
 
 from __future__ import annotations
 
