@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -66,7 +67,20 @@ def errors_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES: dict[str, Callable[[], str]] = {"cli.md": cli_page, "errors.md": errors_page}
+def environment_schema() -> str:
+    """The environment document, as JSON schema."""
+    from infra.document_schema import json_schema
+    from infra.environment import EnvironmentDocument
+
+    schema = json_schema(EnvironmentDocument, "Environment document of a dynamo-ops stack")
+    return json.dumps({"$comment": "Made by `make docs` from the code. Do not edit.", **schema}, indent=2) + "\n"
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": cli_page,
+    "errors.md": errors_page,
+    "environment.schema.json": environment_schema,
+}
 
 
 def main() -> None:

@@ -51,8 +51,9 @@ def stack(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Apply:
     """Apply the project's own program, unmodified, to the module's server."""
     state = tmp_path_factory.mktemp("state") / "deploy.json"
 
-    def run(**config: str) -> Deployment:
+    def run(*, read_all: bool = False, **config: str) -> Deployment:
         return apply(
+            read_all=read_all,
             endpoint=endpoint,
             state_file=state,
             project="dynamo-ops",

@@ -94,6 +94,25 @@ def test_an_unchanged_second_apply_changes_nothing(first: tuple[Deployment, floa
     assert time.process_time() - began < UNCHANGED_S
 
 
+def test_drift_of_an_unchanged_stack_is_found_when_asked_for(
+    first: tuple[Deployment, float], stack: Apply, endpoint: str
+) -> None:
+    dynamodb = client("dynamodb", endpoint)
+    assert stack(**dev()).settings == []
+    whole = stack(read_all=True, **dev())
+    assert len(whole.settings) == len(first[0].settings) and whole.differences == []
+    dynamodb.update_continuous_backups(
+        TableName="top_tracks",
+        PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 3},
+    )
+    (drifted,) = stack(read_all=True, **dev()).differences
+    assert drifted.setting == "pointInTimeRecovery" and drifted.found["recoveryPeriodInDays"] == 3
+    dynamodb.update_continuous_backups(
+        TableName="top_tracks",
+        PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": 35},
+    )
+
+
 def test_one_changed_value_is_exactly_the_expected_updates(first: tuple[Deployment, float], stack: Apply) -> None:
     changed = stack(**dev(maximumReadCapacity="40"))
     updated = {urn.rsplit("::", 1)[1] for operation, urn in changed.operations if operation == "update"}

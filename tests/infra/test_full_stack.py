@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ import yaml  # type: ignore[import-untyped]
 from infra.environment import EnvironmentDocument, parameter_path
 from infra.policies import violations
 from infra.rules import Resource
-from ops.sandbox.deploy import Deployment
+from ops.errors import SandboxBroken
+from ops.sandbox.deploy import Deployment, Setting, cannot
+from ops.sandbox.deploy.resources import REFUSALS
+from ops.sandbox.provision import refuse_differences, summary
 
 Apply = Callable[..., Deployment]
 ROOT = Path(__file__).parents[2]
@@ -35,10 +39,17 @@ def applied(stack: Apply) -> Deployment:
 def test_every_declared_setting_is_found(applied: Deployment) -> None:
     assert len(applied.settings) > 600
     assert applied.differences == []
-    assert applied.refused == []
+
+
+def test_only_listed_types_are_refused_and_each_has_a_reason(applied: Deployment) -> None:
+    assert {type_ for type_, _ in applied.refused} == set(REFUSALS) - {
+        "aws:dynamodb/kinesisStreamingDestination:KinesisStreamingDestination"
+    }
+    assert all(reason.startswith(REFUSALS[type_]) for type_, reason in applied.refused)
 
 
 UNREAD = {
+    ("aws:backup/vaultLockConfiguration:VaultLockConfiguration", "changeableForDays"),
     ("aws:appautoscaling/target:Target", "tags"),
     ("aws:kms/key:Key", "deletionWindowInDays"),
     ("aws:rds/instance:Instance", "deleteAutomatedBackups"),
@@ -51,8 +62,36 @@ UNREAD = {
 
 def test_only_listed_settings_go_unread_and_each_has_a_reason(applied: Deployment) -> None:
     types = {found.urn: found.type for found in applied.resources}
-    unread = {(types[setting.urn], setting.setting) for setting in applied.settings if setting.note}
+    unread = {
+        (types[setting.urn], setting.setting)
+        for setting in applied.settings
+        if setting.note and types[setting.urn] not in REFUSALS
+    }
     assert unread == UNREAD
+
+
+def test_the_list_of_what_cannot_be_shown_names_everything_that_was_not(applied: Deployment) -> None:
+    lines = "\n".join(cannot())
+    for type_, name in UNREAD:
+        assert f".{type_.rsplit(':', 1)[1]}.{name} is not read back: " in lines
+    for type_ in REFUSALS:
+        assert f"{type_.rsplit(':', 1)[1]} is not created: {REFUSALS[type_]}" in lines
+
+
+def test_the_summary_counts_what_was_proven_and_names_the_rest(applied: Deployment) -> None:
+    shown = summary(applied)
+    noted = sum(bool(setting.note) for setting in applied.settings)
+    declared = len(applied.settings)
+    assert shown["settings"] == f"{declared} declared, {declared - noted} found as declared, {noted} not readable"
+    assert "Target.tags: moto 5.2 cannot list the tags of a scalable target" in shown.values()
+
+
+def test_nothing_that_differs_is_let_pass(applied: Deployment) -> None:
+    refuse_differences(applied)
+    wrong = replace(applied, settings=[*applied.settings, Setting("urn::table", "pitr", 35, 1)])
+    with pytest.raises(SandboxBroken, match="1 declared settings") as refused:
+        refuse_differences(wrong)
+    assert "table.pitr: declared 35, found 1" in refused.value.why
 
 
 def test_the_stack_keeps_every_rule(applied: Deployment) -> None:
@@ -99,6 +138,21 @@ def test_the_document_is_the_same_in_both_regions(applied: Deployment, endpoint:
     assert set(document.tables) == {"top_tracks", "books"}
     assert document.cache is not None and document.cache.endpoint.startswith("daxs://")
     assert document.tables["books"].partition_key.name == "Author"
+
+
+def test_a_local_index_is_there(applied: Deployment, endpoint: str) -> None:
+    table = client("dynamodb", endpoint).describe_table(TableName="books")["Table"]
+    assert [index["IndexName"] for index in table["LocalSecondaryIndexes"]] == ["year_index"]
+
+
+def test_evidence_cannot_be_deleted_and_points_cannot_be_shortened(applied: Deployment, endpoint: str) -> None:
+    document = EnvironmentDocument.from_json(applied.outputs["environment"])
+    lock = client("s3", endpoint).get_object_lock_configuration(Bucket=document.evidence_bucket)
+    held = lock["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]
+    assert (held["Mode"], held["Days"]) == ("COMPLIANCE", 365)
+    for region, name in (("us-east-1", document.backup_vault), ("us-west-2", f"{document.backup_vault}-copies")):
+        vault = client("backup", endpoint, region).describe_backup_vault(BackupVaultName=name)
+        assert vault["MinRetentionDays"] == 30
 
 
 def test_the_second_table_has_its_own_shape(applied: Deployment, endpoint: str) -> None:
