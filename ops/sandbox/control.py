@@ -36,6 +36,14 @@ class SandboxControl:
         """Step the sandbox's clock forwards; what falls due is done before this returns."""
         return self._call("POST", "clock", {"advance_s": seconds})
 
+    def set_durations(self, **seconds: float) -> dict[str, Any]:
+        """Change how long things take from now on, e.g. `restore_s=5, backups_ready_s=6`; answers all of them."""
+        return self._call("POST", "durations", seconds)
+
+    def limit_throughput(self, on: bool, *, burst_s: float = 300.0) -> dict[str, Any]:
+        """Throttle by a token bucket on the provisioned capacity, with so many seconds of burst."""
+        return self._call("POST", "limits", {"throughput": on, "burst_s": burst_s})
+
     def bind_database(
         self, *, engine: str, address: str, port: int, username: str, password: str, database: str
     ) -> dict[str, Any]:

@@ -1,14 +1,17 @@
-"""The sandbox's own routes, under /moto-api/sandbox/: status, clock, database, fault."""
+"""The sandbox's own routes, under /moto-api/sandbox/: status, clock, durations, limits, database, fault."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
 from ops.sandbox.aws.clock import zulu
 from ops.sandbox.aws.faults import FAULTS
+from ops.sandbox.aws.replicas import Replicas
+from ops.sandbox.aws.throughput import BURST_S, Meter
 from ops.sandbox.aws.world import DatabaseBinding, World
 
 PREFIX = "/moto-api/sandbox/"
@@ -18,12 +21,18 @@ Answer = tuple[int, dict[str, Any]]
 class Admin:
     """Answers one admin request; bad input is a 400 that says what was wrong."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, replicas: Replicas, meter: Meter) -> None:
         self._world = world
+        self._replicas = replicas
+        self._meter = meter
         self._routes: Mapping[tuple[str, str], Callable[[dict[str, Any]], dict[str, Any]]] = {
             ("GET", "status"): self._status,
             ("GET", "clock"): self._clock,
             ("POST", "clock"): self._advance,
+            ("GET", "durations"): self._durations,
+            ("POST", "durations"): self._set_durations,
+            ("GET", "limits"): self._limits,
+            ("POST", "limits"): self._set_limits,
             ("GET", "database"): self._databases,
             ("POST", "database"): self._bind,
             ("GET", "fault"): self._faults,
@@ -55,7 +64,7 @@ class Admin:
             "token": world.token,
             "now": zulu(world.now(), millis=True),
             "offset_s": world.clock.offset_s,
-            "durations": {name: getattr(world.durations, name) for name in world.durations.names()},
+            "durations": self._durations({}),
             "databases": sorted(world.databases),
             "faults": world.faults.listed(),
         }
@@ -67,6 +76,28 @@ class Admin:
         self._world.clock.advance(float(given["advance_s"]))
         self._world.settle()
         return self._clock({})
+
+    def _durations(self, _given: dict[str, Any]) -> dict[str, Any]:
+        return {name: getattr(self._world.durations, name) for name in self._world.durations.names()}
+
+    def _set_durations(self, given: dict[str, Any]) -> dict[str, Any]:
+        if unknown := sorted(set(given) - set(self._world.durations.names())):
+            raise ValueError(f"unknown durations: {', '.join(unknown)}")
+        wanted = {name: float(seconds) for name, seconds in given.items()}
+        if any(seconds < 0 for seconds in wanted.values()):
+            raise ValueError("a duration is not negative")
+        self._world.durations = replace(self._world.durations, **wanted)
+        return self._durations({})
+
+    def _limits(self, _given: dict[str, Any]) -> dict[str, Any]:
+        return {"throughput": self._meter.on, "burst_s": self._meter.burst_s}
+
+    def _set_limits(self, given: dict[str, Any]) -> dict[str, Any]:
+        on = given["throughput"]
+        if not isinstance(on, bool):
+            raise TypeError("throughput must be true or false")
+        self._meter.switch(on=on, burst_s=float(given.get("burst_s", BURST_S)))
+        return self._limits({})
 
     def _databases(self, _given: dict[str, Any]) -> dict[str, Any]:
         return {

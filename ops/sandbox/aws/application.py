@@ -48,11 +48,11 @@ Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
 class SandboxApplication:
     """WSGI. Everything that touches DynamoDB runs under one lock: moto's tables are not thread-safe."""
 
-    def __init__(self, world: World, moto: Wsgi, data_plane: DataPlane) -> None:
+    def __init__(self, world: World, moto: Wsgi, data_plane: DataPlane, admin: Admin) -> None:
         self._world = world
         self._moto = moto
         self._data_plane = data_plane
-        self._admin = Admin(world)
+        self._admin = admin
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")

@@ -21,7 +21,7 @@ from ops.sandbox.aws.clock import epoch, moment
 from ops.sandbox.aws.errors import service_error, table_not_found, validation
 from ops.sandbox.aws.items import StoredItem
 from ops.sandbox.aws.journal import Journal
-from ops.sandbox.aws.lifecycle import deletable, is_creating
+from ops.sandbox.aws.lifecycle import check_backups_ready, deletable, is_creating
 from ops.sandbox.aws.tables import all_items, clone, find_table, state_of
 from ops.sandbox.aws.world import World
 
@@ -188,6 +188,7 @@ def install(world: World) -> None:
         table = find_table(backend, name)
         if table is None or is_creating(world, table):
             raise table_not_found(name)
+        check_backups_ready(world, table)
         return DynamoResult({"BackupDetails": take(world, backend, table, self.body["BackupName"], "USER").details()})
 
     def describe(self: DynamoHandler) -> ActionResult:

@@ -264,6 +264,33 @@ _CLAIMS: tuple[tuple[str, str, str], ...] = (
         invalid_input_makes_it_completed_with_errors_and_counts_as_processed_too
         a_cancelled_bulk_put_keeps_what_it_has_written
         bulk_operations_are_listed_newest_first_in_pages_of_10_for_90_days"""),
+    ("THROUGHPUT", API + "API_ThrottlingReason.html", """
+        writes_beyond_the_provisioned_capacity_are_throttled_with_the_reason
+        what_the_capacity_does_not_admit_of_a_batch_comes_back_unprocessed
+        a_batch_of_which_nothing_is_admitted_is_an_exception
+        reads_are_charged_by_page_and_throttled_apart_from_writes
+        an_exhausted_index_throttles_the_write_and_is_named
+        a_maximum_of_an_on_demand_table_throttles_as_throttling_exception
+        an_update_is_charged_like_a_put"""),
+    ("PHASE", API + "API_UpdateTable.html", """
+        a_new_table_is_creating_first_when_that_is_switched_on
+        an_updating_table_answers_data_calls_and_refuses_another_update
+        a_new_index_is_creating_and_cannot_be_read_until_it_is_filled"""),
+    ("PHASE-SEEN", OBSERVED, """
+        backups_are_unavailable_for_some_seconds_after_a_table_is_active"""),
+    ("INSIGHTS", API + "API_UpdateContributorInsights.html", """
+        contributor_insights_are_enabled_disabled_and_listed_per_table_and_index"""),
+    ("KINESIS", API + "API_EnableKinesisStreamingDestination.html", """
+        a_table_has_one_live_kinesis_destination_and_a_disabled_one_stays_listed"""),
+    ("WARM", API + "API_WarmThroughput.html", """
+        warm_throughput_only_rises"""),
+    ("RESTORE-ASSUMED", "assumed: no page names these among what a restore keeps", """
+        a_restored_table_has_no_insights_no_kinesis_and_no_raised_warm_throughput"""),
+    ("QUOTA", GUIDE + "ServiceQuotas.html", """
+        a_table_goes_on_demand_four_times_in_24_hours_and_back_any_time
+        capacity_decreases_four_times_a_day_then_once_an_hour_without_one"""),
+    ("CLASS", GUIDE + "WorkingWithTables.tableclasses.html", """
+        a_table_class_changes_twice_in_30_days"""),
     ("BULK-LIMIT", GUIDE + "BulkPutItems.Considerations.html", """
         a_bulk_put_needs_a_table_that_is_no_replica_and_not_being_restored
         no_replica_is_added_while_a_bulk_put_runs"""),
@@ -271,26 +298,24 @@ _CLAIMS: tuple[tuple[str, str, str], ...] = (
 
 NOT_IMITATED: tuple[Gap, ...] = (
     Gap("GAP-01", "Durations: a restore, export or import takes seconds of sandbox time, on AWS minutes to hours."),
-    Gap("GAP-02", "Throttling by load: no partition limits, no burst capacity; faults are injected by seed."),
+    Gap("GAP-02", "Throttling by load of one partition, of transactions and PartiQL; the rest is off until switched on."),
     Gap("GAP-03", "IAM, KMS and bucket policies: nothing is denied, no key is used, signatures are not verified."),
     Gap("GAP-04", "Quotas and call rates: no limit on concurrent restores, exports, imports or describe calls."),
     Gap("GAP-05", "Data in a backup or export torn across items: every snapshot is exact to its instant."),
     Gap("GAP-06", "Which throughput a point-in-time restore gives: the source's present values; AWS's pages disagree."),
     Gap("GAP-07", "Durability: all state is in memory and ends with the process."),
-    Gap("GAP-08", "CREATING, UPDATING and DELETING phases of ordinary tables, indexes and replicas: all immediate."),
-    Gap("GAP-09", "ContinuousBackupsUnavailableException in the first seconds of a table."),
+    Gap("GAP-08", "DELETING phases and phases of replicas; CREATING and UPDATING of tables only if switched on."),
     Gap("GAP-10", "Imports and bulk puts of ZSTD: refused, for want of a decoder."),
-    Gap("GAP-12", "Bulk puts: lines with a condition and the report objects; the form of ARNs and failure codes is assumed."),
+    Gap("GAP-12", "Bulk puts: lines with a condition, report objects; the form of ARNs and failure codes is assumed."),
     Gap("GAP-13", "Replication lag, conflicts, strong consistency across Regions, disassociation of replicas."),
     Gap("GAP-14", "Deletion of expired items by TTL."),
     Gap("GAP-15", "Application Auto Scaling by load: capacity never moves except up to a raised minimum."),
-    Gap("GAP-16", "Limits on changes of billing mode, capacity and table class per day or month."),
     Gap("GAP-17", "The DAX data path: no emulator speaks its protocol. Clusters are available at once."),
     Gap("GAP-18", "AWS Backup jobs, recovery points and restore testing."),
     Gap("GAP-19", "RDS data: a restored instance has no database behind it; Aurora endpoints are not bound."),
     Gap("GAP-20", "Capacity of transactions, PartiQL, and Get, Query or Scan calls with parameters of the old API."),
     Gap("GAP-21", "Stream shards and retention: one shard for ever, no trimming, no Lambda event source."),
-    Gap("GAP-22", "Contributor Insights and Kinesis destinations: refused."),
+    Gap("GAP-22", "Contributor Insights report nothing and Kinesis destinations receive nothing: the settings only."),
     Gap("GAP-23", "AWS starts a restore although it refuses an empty override structure; the sandbox only refuses."),
     Gap("GAP-24", "Dates of S3 buckets, secrets and scaling targets: this machine's clock, not the sandbox's."),
     Gap("GAP-25", "PartiQL beyond what moto parses: HTTP 500."),

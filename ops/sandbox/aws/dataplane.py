@@ -12,9 +12,11 @@ from moto.core.exceptions import JsonRESTError
 from moto.dynamodb.models.table import Table
 
 from ops.sandbox.aws import reads, writes
+from ops.sandbox.aws.errors import validation
 from ops.sandbox.aws.history import History
 from ops.sandbox.aws.lifecycle import answering_table
-from ops.sandbox.aws.tables import backend_of
+from ops.sandbox.aws.tables import backend_of, state_of
+from ops.sandbox.aws.throughput import Meter
 from ops.sandbox.aws.world import World
 
 LOG = logging.getLogger("ops.sandbox")
@@ -27,15 +29,16 @@ Document = dict[str, Any]
 class DataPlane:
     """Answers GetItem, BatchGetItem, Query, Scan, PutItem, DeleteItem and BatchWriteItem."""
 
-    def __init__(self, world: World, history: History) -> None:
+    def __init__(self, world: World, history: History, meter: Meter) -> None:
         self._world = world
+        self._meter = meter
         self._history = history
         self._single: dict[str, Callable[[Table, Document], bytes]] = {
-            "GetItem": reads.get_item,
-            "Query": reads.query,
-            "Scan": reads.scan,
-            "PutItem": lambda table, body: writes.put_item(history, table, body),
-            "DeleteItem": lambda table, body: writes.delete_item(history, table, body),
+            "GetItem": lambda table, body: reads.get_item(meter, table, body),
+            "Query": lambda table, body: reads.query(meter, table, body),
+            "Scan": lambda table, body: reads.scan(meter, table, body),
+            "PutItem": lambda table, body: writes.put_item(history, meter, table, body),
+            "DeleteItem": lambda table, body: writes.delete_item(history, meter, table, body),
         }
 
     def answer(self, operation: str, region: str, body: bytes) -> tuple[int, bytes] | None:
@@ -60,14 +63,21 @@ class DataPlane:
         backend = backend_of(region)
         if operation in self._single:
             table = answering_table(self._world, backend, document["TableName"])
+            self._check_index(table, document)
             return self._single[operation](table, document)
         requests = document["RequestItems"]
         tables = {name: answering_table(self._world, backend, name) for name in requests}
         count = sum(len(one["Keys"] if operation == "BatchGetItem" else one) for one in requests.values())
         left_out = self._world.faults.leave_out(operation, count)
         if operation == "BatchGetItem":
-            return reads.batch_get_item(tables, document, left_out)
-        return writes.batch_write_item(self._history, tables, document, size_bytes, left_out)
+            return reads.batch_get_item(self._meter, tables, document, left_out)
+        return writes.batch_write_item(self._history, self._meter, tables, document, size_bytes, left_out)
+
+    def _check_index(self, table: Table, document: Document) -> None:
+        """An index that is being built answers nothing."""
+        name = document.get("IndexName")
+        if name is not None and state_of(table).index_ready_s.get(name, 0.0) > self._world.now():
+            raise validation(f"Cannot read from backfilling global secondary index: {name}")
 
 
 def _problem(code: str, message: str) -> bytes:

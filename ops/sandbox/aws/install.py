@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ops.sandbox.aws.clock import SandboxTime
     from ops.sandbox.aws.history import History
     from ops.sandbox.aws.replicas import Replicas
+    from ops.sandbox.aws.throughput import Meter
     from ops.sandbox.aws.world import World
 
 MOTO_SERIES = "5.2."
@@ -21,7 +22,9 @@ PATCHED: tuple[tuple[str, str, str], ...] = (
     ("moto.applicationautoscaling.models", "ApplicationAutoscalingBackend",
      "deregister_scalable_target describe_scalable_targets put_scaling_policy register_scalable_target"),
     ("moto.applicationautoscaling.models", "FakeApplicationAutoscalingPolicy", "delete_alarms formulate_key"),
-    ("moto.backup.responses", "BackupResponse", "delete_backup_plan"),
+    ("moto.backup.models", "Vault", "to_list_dict"),
+    ("moto.backup.responses", "BackupResponse", "call_action delete_backup_plan delete_backup_vault describe_backup_vault"),
+    ("moto.backup.urls", "", "url_paths"),
     ("moto.core.utils", "", "utcnow"),
     ("moto.dax.models", "DaxCluster", "to_json"),
     ("moto.dax.responses", "DAXResponse", "create_cluster"),
@@ -54,6 +57,9 @@ PATCHED: tuple[tuple[str, str, str], ...] = (
 # actions that moto has no method for
 ADDED_ACTIONS = (
     "cancel_bulk_operation", "describe_bulk_operation", "list_bulk_operations", "list_imports", "start_bulk_put_items",
+    "update_contributor_insights", "describe_contributor_insights", "list_contributor_insights",
+    "enable_kinesis_streaming_destination", "disable_kinesis_streaming_destination",
+    "update_kinesis_streaming_destination", "describe_kinesis_streaming_destination",
 )  # fmt: skip
 
 
@@ -109,22 +115,31 @@ def build(world: World) -> SandboxApplication:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     from ops.sandbox.aws import streams
+    from ops.sandbox.aws.admin import Admin
     from ops.sandbox.aws.application import SandboxApplication
     from ops.sandbox.aws.dataplane import DataPlane
     from ops.sandbox.aws.history import History
     from ops.sandbox.aws.replicas import Replicas
+    from ops.sandbox.aws.throughput import Meter
 
     # moto's size rule is off by 4,600 bytes and quadratic; `limits` has the true one
     LimitedSizeDict.__setitem__ = dict.__setitem__  # type: ignore[method-assign]
     history = History(world)
     group = Replicas(world, history)
     history.on_commit += [streams.recorder(world), group.forward]
-    _install_modules(world, history, group)
-    return SandboxApplication(world, DomainDispatcherApplication(create_backend_app), DataPlane(world, history))
+    meter = Meter(world.now)
+    _install_modules(world, history, group, meter)
+    return SandboxApplication(
+        world,
+        DomainDispatcherApplication(create_backend_app),
+        DataPlane(world, history, meter),
+        Admin(world, group, meter),
+    )
 
 
-def _install_modules(world: World, records: History, group: Replicas) -> None:
+def _install_modules(world: World, records: History, group: Replicas, meter: Meter) -> None:
     from ops.sandbox.aws import (
+        around,
         backups,
         buckets,
         bulk,
@@ -154,7 +169,8 @@ def _install_modules(world: World, records: History, group: Replicas) -> None:
     exports.install(world)
     imports.install(world, records)
     bulk.install(world, records)
-    updates.install(world)
+    around.install(world)
+    updates.install(world, meter)
     rds.install(world)
     dax.install()
     buckets.install()

@@ -20,7 +20,7 @@ from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.table import Table
 
 from ops.sandbox.aws.clock import moment
-from ops.sandbox.aws.errors import not_found
+from ops.sandbox.aws.errors import not_found, service_error
 from ops.sandbox.aws.tables import STATISTICS_EVERY_S, all_items, find_table, state_of
 from ops.sandbox.aws.world import World
 
@@ -28,6 +28,16 @@ from ops.sandbox.aws.world import World
 def is_creating(world: World, table: Table) -> bool:
     """Whether the table is still being restored or imported."""
     return state_of(table).ready_s > world.now()
+
+
+def check_backups_ready(world: World, table: Table) -> None:
+    """For some seconds after a table is ACTIVE its backups are still being enabled: refused, to be retried."""
+    state = state_of(table)
+    if max(state.created_s, state.ready_s) + world.durations.backups_ready_s > world.now():
+        raise service_error(
+            "ContinuousBackupsUnavailableException",
+            f"Backups are being enabled for the table: {table.name}. Please retry later",
+        )
 
 
 def answering_table(world: World, backend: DynamoDBBackend, name: str) -> Table:
@@ -51,6 +61,11 @@ def described(world: World, table: Table, base: dict[str, Any]) -> dict[str, Any
         base["TableClassSummary"]["LastUpdateDateTime"] = moment(state.class_changed_s)
     if state.on_demand:
         base["OnDemandThroughput"] = dict(state.on_demand)
+    if state.updating_until_s > now_s:
+        base["TableStatus"] = "UPDATING"
+    for index in base["GlobalSecondaryIndexes"]:
+        if state.index_ready_s.get(index["IndexName"], 0.0) > now_s:
+            index |= {"IndexStatus": "CREATING", "Backfilling": True}
     if state.deleted:
         base["TableStatus"] = "DELETING"
     if state.ready_s > now_s:

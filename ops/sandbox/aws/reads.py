@@ -26,6 +26,7 @@ from ops.sandbox.aws.expressions import (
 from ops.sandbox.aws.items import StoredItem, Wire, sort_value
 from ops.sandbox.aws.limits import checked_key, key_plan
 from ops.sandbox.aws.tables import all_items, stored
+from ops.sandbox.aws.throughput import Meter, Refusal, throttled
 from ops.sandbox.aws.values import checked_value
 
 MAX_SEGMENTS = 1_000_000
@@ -35,7 +36,7 @@ MAX_BATCH_BYTES = 16 * 1024 * 1024
 Document = dict[str, Any]
 
 
-def get_item(table: Table, body: Document) -> bytes:
+def get_item(meter: Meter, table: Table, body: Document) -> bytes:
     """GetItem."""
     level, used = level_of(body), list[str]()
     paths = paths_of(body, used)
@@ -44,14 +45,17 @@ def get_item(table: Table, body: Document) -> bytes:
     members: list[bytes] = []
     if item is not None:
         members.append(b'"Item":' + _shown(item, paths))
-    if level != "NONE":
+    if level != "NONE" or meter.on:
         size = 0 if item is None else item.size_bytes
         consumed = read_of(size, consistent=bool(body.get("ConsistentRead")))
+        if refused := meter.admit(table, "Read", consumed):
+            raise throttled(refused)
+    if level != "NONE":
         members.append(b'"ConsumedCapacity":' + orjson.dumps(consumed.described(table, level)))
     return b"{" + b",".join(members) + b"}"
 
 
-def batch_get_item(tables: dict[str, Table], body: Document, left_out: frozenset[int]) -> bytes:
+def batch_get_item(meter: Meter, tables: dict[str, Table], body: Document, left_out: frozenset[int]) -> bytes:
     """BatchGetItem: at most 100 keys, 16 MB; what does not fit or is left out comes back unprocessed."""
     level, requests = level_of(body), body["RequestItems"]
     count = sum(len(one["Keys"]) for one in requests.values())
@@ -60,6 +64,7 @@ def batch_get_item(tables: dict[str, Table], body: Document, left_out: frozenset
     answers: list[bytes] = []
     unprocessed: Document = {}
     capacity: list[Document] = []
+    refusals: list[Refusal] = []
     place, size_bytes = 0, 0
     for name, request in requests.items():
         table, used, found = tables[name], list[str](), list[bytes]()
@@ -67,15 +72,20 @@ def batch_get_item(tables: dict[str, Table], body: Document, left_out: frozenset
         check_names_used(request, used)
         for key, item in _batch_keys(table, request["Keys"]):
             size = 0 if item is None else item.size_bytes
-            if place in left_out or size_bytes + size > MAX_BATCH_BYTES:
+            cost = read_of(size, consistent=bool(request.get("ConsistentRead")))
+            refused = None if place in left_out else meter.admit(table, "Read", cost)
+            refusals += [] if refused is None else [refused]
+            if place in left_out or refused or size_bytes + size > MAX_BATCH_BYTES:
                 unprocessed.setdefault(name, {**request, "Keys": []})["Keys"].append(key)
             else:
                 size_bytes += size
-                consumed.append(read_of(size, consistent=bool(request.get("ConsistentRead"))))
+                consumed.append(cost)
                 found += [] if item is None else [_shown(item, paths)]
             place += 1
         answers.append(orjson.dumps(name) + b":[" + b",".join(found) + b"]")
         capacity.append(total(consumed).described(table, level))
+    if len(refusals) == count:
+        raise throttled(refusals[0])
     rest: Document = {"UnprocessedKeys": unprocessed}
     if level != "NONE":
         rest["ConsumedCapacity"] = capacity
@@ -96,7 +106,7 @@ def _batch_keys(table: Table, keys: list[Wire]) -> list[tuple[Wire, StoredItem |
     return [(given, stored(table, key)) for given, key in zip(keys, checked, strict=True)]
 
 
-def scan(table: Table, body: Document) -> bytes:
+def scan(meter: Meter, table: Table, body: Document) -> bytes:
     """Scan of the table, an index, or a segment of either."""
     index = _index(table, body)
     segment, segments = _segment(body)
@@ -105,10 +115,10 @@ def scan(table: Table, body: Document) -> bytes:
     if start := body.get("ExclusiveStartKey"):
         pages.start_key(table, index, start)
         first = max(first, pages.after(order.positions, pages.position_of(table, index)(start)))
-    return _answer(table, index, body, order.items[first:end], [])
+    return _answer(meter, table, index, body, order.items[first:end], [])
 
 
-def query(table: Table, body: Document) -> bytes:
+def query(meter: Meter, table: Table, body: Document) -> bytes:
     """Query of one partition of the table or an index."""
     index, used = _index(table, body), list[str]()
     schema = table.schema if index is None else index.schema
@@ -135,7 +145,7 @@ def query(table: Table, body: Document) -> bytes:
         pages.start_key(table, index, start)
         at = position(start)
         items = [item for item in items if (position(item.wire) > at if forward else position(item.wire) < at)]
-    return _answer(table, index, body, items, used)
+    return _answer(meter, table, index, body, items, used)
 
 
 def _partition(table: Table, index: Any | None, conditions: list[tuple[str, Document]]) -> list[StoredItem]:
@@ -157,8 +167,11 @@ def _of_hash(table: Table, value: Document) -> list[StoredItem]:
     return list(held.values()) if table.has_range_key else [held]
 
 
-def _answer(table: Table, index: Any | None, body: Document, items: Any, used: list[str]) -> bytes:
+def _answer(meter: Meter, table: Table, index: Any | None, body: Document, items: Any, used: list[str]) -> bytes:
     """One page: cut first, filter then, project last."""
+    name = None if index is None else index.name
+    if refused := meter.refuse(table, "Read", () if name is None else (name,), own=name is None):
+        raise throttled(refused)
     level = level_of(body)
     keep, paths = condition_of(body, "FilterExpression", used), paths_of(body, used)
     check_names_used(body, used)
@@ -168,10 +181,11 @@ def _answer(table: Table, index: Any | None, body: Document, items: Any, used: l
     rest: Document = {"Count": len(kept), "ScannedCount": len(page.items)}
     if page.last is not None:
         rest["LastEvaluatedKey"] = pages.last_key(table, index, page.last)
+    if level != "NONE" or meter.on:
+        consumed = read_of(page.size_bytes, consistent=bool(body.get("ConsistentRead")), index=name)
+        meter.spend(table, "Read", consumed)
     if level != "NONE":
-        consistent = bool(body.get("ConsistentRead"))
-        name = None if index is None else index.name
-        rest["ConsumedCapacity"] = read_of(page.size_bytes, consistent=consistent, index=name).described(table, level)
+        rest["ConsumedCapacity"] = consumed.described(table, level)
     if body.get("Select") == "COUNT":
         return orjson.dumps(rest)
     shown = b",".join([_shown(item, paths, index) for item in kept])

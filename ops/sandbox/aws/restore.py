@@ -162,7 +162,7 @@ def _empty_copy(backend: DynamoDBBackend, body: dict[str, Any], source: Table) -
 def _indexes(wanted: list[dict[str, Any]] | None, have: list[Any], kind: Any, source: Table) -> list[Any]:
     """Absent keeps all, [] drops all; an override must match an index of the source by keys and projection."""
     if wanted is None:
-        return copy.deepcopy(have)
+        return [_cooled(copy.deepcopy(index)) for index in have]
     shapes = [(index.schema, _shape(index.projection)) for index in have]
     for one in wanted:
         if (one["KeySchema"], _shape(one["Projection"])) not in shapes:
@@ -171,6 +171,17 @@ def _indexes(wanted: list[dict[str, Any]] | None, have: list[Any], kind: Any, so
                 "and cannot be created during the restore operation"
             )
     return [kind.create(copy.deepcopy(one), source.table_key_attrs) for one in wanted]
+
+
+def _cooled(index: Any) -> Any:
+    """Warm throughput is named nowhere among what a restore keeps."""
+    if isinstance(index, GlobalSecondaryIndex):
+        fresh = GlobalSecondaryIndex(
+            index.name, index.schema, index.projection, index.table_key_attrs,
+            throughput=index.throughput if index.throughput["ReadCapacityUnits"] else None,
+        )  # fmt: skip
+        index.warm_throughput = fresh.warm_throughput
+    return index
 
 
 def _shape(projection: dict[str, Any]) -> tuple[str, frozenset[str]]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from moto.core.responses import ActionResult
-from moto.dynamodb.exceptions import ResourceNotFoundException
+from moto.dynamodb.exceptions import ResourceInUseException, ResourceNotFoundException
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.responses import DynamoHandler, DynamoResult
 
+from ops.sandbox.aws import quotas
 from ops.sandbox.aws.errors import service_error, validation
 from ops.sandbox.aws.lifecycle import answering_table
 from ops.sandbox.aws.replicas import Replicas
@@ -63,6 +64,23 @@ def check_update(table: Table, body: Document) -> None:
             raise ResourceNotFoundException("Requested resource not found")
 
 
+def check_warm(table: Table, body: Document) -> None:
+    """Warm throughput only rises; what the request leaves out stays (API_WarmThroughput.html)."""
+    indexes = {index.name: index for index in table.global_indexes}
+    wanted: list[tuple[Any, Document]] = [(table, body)]
+    for entry in body.get("GlobalSecondaryIndexUpdates") or []:
+        if (update := entry.get("Update")) is not None:
+            wanted.append((indexes[update["IndexName"]], update))
+    for holder, asked in wanted:
+        if not asked.get("WarmThroughput"):
+            continue
+        for name, units in asked["WarmThroughput"].items():
+            if units < holder.warm_throughput.get(name, 0):
+                raise validation(f"{_INVALID}Requested {name} for WarmThroughput is lower than the current value")
+        held = {name: units for name, units in holder.warm_throughput.items() if name != "Status"}
+        asked["WarmThroughput"] = {**held, **asked["WarmThroughput"]}
+
+
 def merged_attributes(table: Table, body: Document) -> None:
     """AttributeDefinitions of an update name the new index's keys; the table keeps the others it uses."""
     given = {one["AttributeName"]: one for one in body.get("AttributeDefinitions") or []}
@@ -79,15 +97,27 @@ def merged_attributes(table: Table, body: Document) -> None:
     ]
 
 
-def tidy(table: Table, body: Document) -> None:
+def tidy(table: Table, body: Document, now_s: float) -> None:
     """What follows from an update: zero throughput on demand, no definitions of unused attributes."""
     if body.get("BillingMode") == "PAY_PER_REQUEST":
         table.throughput = {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
         for index in table.global_indexes:
             index.throughput = {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
-    table.throughput.setdefault("NumberOfDecreasesToday", 0)
+    holders: list[tuple[str | None, Any]] = [(None, table), *((one.name, one) for one in table.global_indexes)]
+    for name, holder in holders:
+        decreases = quotas.decreases_today(table, name, now_s)
+        holder.throughput = {**holder.throughput, "NumberOfDecreasesToday": decreases}
     used = set(table.attribute_keys)
     table.attr = [one for one in table.attr if one["AttributeName"] in used]
+
+
+def begin_update(world: World, table: Table, body: Document) -> None:
+    """UPDATING for a while, and a new index CREATING; both over at once unless a duration is set."""
+    state = state_of(table)
+    state.updating_until_s = world.now() + world.durations.update_s
+    for entry in body.get("GlobalSecondaryIndexUpdates") or []:
+        if "Create" in entry:
+            state.index_ready_s[entry["Create"]["IndexName"]] = state.updating_until_s
 
 
 def change_stream(table: Table, wanted: Document) -> None:
@@ -137,18 +167,27 @@ def install(world: World, replicas: Replicas) -> None:
         table = self.dynamodb_backend.tables[self.body["TableName"]]
         remember(world, table, self.body)
         state_of(table).class_changed_s = None
+        state_of(table).ready_s = world.now() + world.durations.table_s
         return DynamoResult(table.describe())
 
     def update_table(self: DynamoHandler) -> ActionResult:
         table = answering_table(world, self.dynamodb_backend, self.body["TableName"])
+        if state_of(table).updating_until_s > world.now():
+            raise ResourceInUseException(
+                f"Attempt to change a resource which is still in use: Table is being updated: {table.name}"
+            )
         if self.body.get("ReplicaUpdates"):
             replicas.update(table, self.body)
             return DynamoResult(table.describe())
         check_update(table, self.body)
+        check_warm(table, self.body)
+        quotas.check(table, self.body, world.now())
+        quotas.count(table, self.body, world.now())
         merged_attributes(table, self.body)
         original_update(self)
         remember(world, table, self.body)
-        tidy(table, self.body)
+        tidy(table, self.body, world.now())
+        begin_update(world, table, self.body)
         state_of(table).version += 1
         replicas.follow(table, self.body)
         return DynamoResult(table.describe())

@@ -18,6 +18,23 @@ from ops.sandbox.aws.world import ACCOUNT
 STATISTICS_EVERY_S = 6 * 3600
 
 
+@dataclass(slots=True)
+class Insight:
+    """Contributor Insights of the table or of one index."""
+
+    enabled: bool
+    mode: str
+    changed_s: float
+
+
+@dataclass(slots=True)
+class KinesisDestination:
+    """One stream that the table sends, or has sent, its changes to."""
+
+    active: bool
+    precision: str
+
+
 @dataclass(slots=True, eq=False)
 class TableState:
     """Kept on the Table object; a clone made for a rollback or a backup shares it."""
@@ -33,12 +50,19 @@ class TableState:
     restored: dict[str, Any] | None = None
     deleted: bool = False
     updating_until_s: float = 0.0
+    index_ready_s: dict[str, float] = field(default_factory=dict)
     bulk_until_s: float = 0.0
     # settings that moto ignores
     table_class: str = "STANDARD"
     class_changed_s: float | None = None
     on_demand: dict[str, int] | None = None
     ttl_changed_s: float | None = None
+    insights: dict[str | None, Insight] = field(default_factory=dict)
+    kinesis: dict[str, KinesisDestination] = field(default_factory=dict)
+    # when these were changed, for the limits on changing them; of decreases by index, None for the table
+    class_changes: list[float] = field(default_factory=list)
+    mode_changes: list[float] = field(default_factory=list)
+    decreases: dict[str | None, list[float]] = field(default_factory=dict)
     # replicas: the regions of the group, this one included
     group: set[str] = field(default_factory=set)
     seeded_s: float | None = None

@@ -12,19 +12,20 @@ from ops.sandbox.aws.capacity import level_of, write_of
 from ops.sandbox.aws.items import StoredItem
 from ops.sandbox.aws.lifecycle import answering_table
 from ops.sandbox.aws.tables import stored
+from ops.sandbox.aws.throughput import Meter, throttled
 from ops.sandbox.aws.world import World
 
 MAX_TRANSACTION_ITEMS = 100
 
 
-def install(world: World) -> None:
+def install(world: World, meter: Meter) -> None:
     """Replace moto's constants by size arithmetic, and its transaction limit of 25."""
     moto.dynamodb.responses.TRANSACTION_MAX_ITEMS = MAX_TRANSACTION_ITEMS
     for name in ("update_item", "put_item", "delete_item"):
-        _measure(world, name)
+        _measure(world, meter, name)
 
 
-def _measure(world: World, name: str) -> None:
+def _measure(world: World, meter: Meter, name: str) -> None:
     original = getattr(DynamoHandler, name)
 
     def measured(self: DynamoHandler) -> ActionResult:
@@ -36,12 +37,17 @@ def _measure(world: World, name: str) -> None:
             return stored(table, key) if all(key.values()) else None
 
         before = now()
+        if refused := meter.refuse(table, "Write"):
+            raise throttled(refused)
         result: ActionResult = original(self)
         answer: Any = result.result
         answer.pop("ConsumedCapacity", None)
         answer.pop("ConsumedCapacityUnits", None)
+        if level != "NONE" or meter.on:
+            consumed = write_of(table, before, now())
+            meter.spend(table, "Write", consumed)
         if level != "NONE":
-            answer["ConsumedCapacity"] = write_of(table, before, now()).described(table, level)
+            answer["ConsumedCapacity"] = consumed.described(table, level)
         return result
 
     setattr(DynamoHandler, name, measured)

@@ -15,7 +15,7 @@ from moto.dynamodb.models.table import Table
 
 from ops.sandbox.aws.clock import moment
 from ops.sandbox.aws.errors import table_not_found, validation
-from ops.sandbox.aws.lifecycle import is_creating
+from ops.sandbox.aws.lifecycle import check_backups_ready, is_creating
 from ops.sandbox.aws.tables import all_items, find_table, state_of
 from ops.sandbox.aws.world import World
 
@@ -87,6 +87,7 @@ def install(world: World) -> None:
 
     def update(self: DynamoDBBackend, table_name: str, point_in_time_spec: dict[str, Any]) -> dict[str, Any]:
         table = answering(self, table_name)
+        check_backups_ready(world, table)
         change(world, table, point_in_time_spec)
         return described(world, table)
 

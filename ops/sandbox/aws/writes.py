@@ -20,6 +20,7 @@ from ops.sandbox.aws.items import Key, StoredItem, key_of
 from ops.sandbox.aws.limits import checked_item, checked_key, key_plan
 from ops.sandbox.aws.reads import EMPTY_BATCH
 from ops.sandbox.aws.tables import stored
+from ops.sandbox.aws.throughput import Meter, Refusal, throttled
 
 MAX_BATCH_REQUESTS = 25
 MAX_BATCH_BYTES = 16 * 1024 * 1024
@@ -29,24 +30,31 @@ Document = dict[str, Any]
 Step = tuple[Table, Key, StoredItem | None, dict[str, Any]]
 
 
-def put_item(history: History, table: Table, body: Document) -> bytes:
+def put_item(history: History, meter: Meter, table: Table, body: Document) -> bytes:
     """PutItem."""
     level = level_of(body)
     item = checked_item(key_plan(table), body["Item"])
     before = stored(table, item.wire)
+    _check_throughput(meter, table, before, item)
     _check_condition(body, before)
     history.put(table, item, before)
     return _write_answer(table, body, level, before, item)
 
 
-def delete_item(history: History, table: Table, body: Document) -> bytes:
+def delete_item(history: History, meter: Meter, table: Table, body: Document) -> bytes:
     """DeleteItem; deleting what is not there succeeds and costs one unit."""
     level = level_of(body)
     before = stored(table, checked_key(key_plan(table), body["Key"]))
+    _check_throughput(meter, table, before, None)
     _check_condition(body, before)
     if before is not None:
         history.delete(table, before)
     return _write_answer(table, body, level, before, None)
+
+
+def _check_throughput(meter: Meter, table: Table, before: StoredItem | None, after: StoredItem | None) -> None:
+    if meter.on and (refused := meter.admit(table, "Write", write_of(table, before, after))):
+        raise throttled(refused)
 
 
 def _check_condition(body: Document, before: StoredItem | None) -> None:
@@ -72,12 +80,14 @@ def _write_answer(
 
 
 def batch_write_item(
-    history: History, tables: dict[str, Table], body: Document, size_bytes: int, left_out: frozenset[int]
+    history: History, meter: Meter, tables: dict[str, Table], body: Document, size_bytes: int, left_out: frozenset[int]
 ) -> bytes:
     """Checks first, all of them; then each request by itself. `left_out` come back unprocessed."""
     level, requests = level_of(body), body["RequestItems"]
     _check_batch_size(requests, size_bytes)
     steps = [step for name, listed in requests.items() for step in _steps(tables[name], listed)]
+    if meter.on:
+        left_out = _without_tokens(meter, steps, left_out)
     names = [name for name, listed in requests.items() for _ in listed]
     if left_out and len(left_out) == len(steps):
         raise service_error(
@@ -97,6 +107,20 @@ def batch_write_item(
     if level != "NONE":
         answer["ConsumedCapacity"] = [one.described(tables[name], level) for name, one in consumed.items()]
     return orjson.dumps(answer)
+
+
+def _without_tokens(meter: Meter, steps: list[Step], left_out: frozenset[int]) -> frozenset[int]:
+    """Requests that the capacity does not admit come back; if that is all of them, the batch is refused."""
+    refusals: dict[int, Refusal] = {}
+    for place, (table, key, item, _) in enumerate(steps):
+        if place not in left_out:
+            wire = dict(zip(table.table_key_attrs, ({kind: value} for kind, value in key), strict=True))
+            refused = meter.admit(table, "Write", write_of(table, stored(table, wire), item))
+            if refused is not None:
+                refusals[place] = refused
+    if len(refusals) == len(steps):
+        raise throttled(refusals[0])
+    return left_out | refusals.keys()
 
 
 def _apply(history: History, table: Table, item: StoredItem | None, request: Document) -> StoredItem | None:

@@ -130,7 +130,7 @@ def test_control_says_so_when_nothing_answers() -> None:
 
 
 def test_what_moto_lacks_is_refused_by_name_and_not_as_a_server_error(lab: Any) -> None:
-    code = lab.refusal(lab.dynamodb.describe_contributor_insights, TableName="none")
+    code = lab.refusal(lab.dynamodb.describe_table_replica_auto_scaling, TableName="none")
     assert code == "NotImitatedBySandbox"
 
 
