@@ -125,7 +125,8 @@ class MemoryTable:
                 self.items[key] = request["PutRequest"]["Item"]
             else:
                 self.items.pop(key, None)
-        return {"UnprocessedItems": {table: requests[:held]} if held else {}}
+        used = [{"TableName": table, "CapacityUnits": float(len(requests) - held)}]
+        return {"UnprocessedItems": {table: requests[:held]} if held else {}, "ConsumedCapacity": used}
 
     def _key(self, request: dict[str, Any]) -> bytes:
         item = request["PutRequest"]["Item"] if "PutRequest" in request else request["DeleteRequest"]["Key"]

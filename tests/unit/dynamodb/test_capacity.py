@@ -1,0 +1,76 @@
+"""No more capacity is used than was allowed, however many requests are on their way."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from ops.dynamodb.capacity import CapacityLimit
+from ops.dynamodb.retry import Failure
+from ops.dynamodb.scan import Scan, ScanRequest
+from ops.dynamodb.write import BulkWriter, WriteTarget, key_bytes
+from tests.unit.dynamodb.kit import KEYS, MemoryTable, ShuffledTable, StillClock, plane, some_items
+
+TARGET = WriteTarget("t", KEYS)
+
+
+def metered(clock: StillClock, **given: Any) -> tuple[MemoryTable, list[tuple[float, float]]]:
+    """A table, and (second, units used until then) after each request."""
+    used: list[tuple[float, float]] = []
+
+    class Metered(MemoryTable):
+        def send(self, operation: str, body: bytes) -> dict[str, Any]:
+            answer = super().send(operation, body)
+            found = answer["ConsumedCapacity"]
+            units = (found[0] if isinstance(found, list) else found)["CapacityUnits"]
+            used.append((clock.monotonic(), units + (used[-1][1] if used else 0.0)))
+            return answer
+
+    return Metered(**given), used
+
+
+@pytest.mark.parametrize("rate", [40.0, 100.0, 1000.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_bulk_write_stays_within_its_units(rate: float, seed: int) -> None:
+    clock = StillClock()
+    table, used = metered(clock)
+    wire = ShuffledTable(table, Random(seed))
+    counts = BulkWriter(plane(wire, clock), TARGET, limit=CapacityLimit(rate, clock)).put(some_items(2000))
+    assert counts.written == 2000
+    # The first batches are sent before any cost is known.
+    assert all(units <= rate * second + 75 for second, units in used)
+    assert used[-1][0] <= 2000 / rate + 1
+
+
+def test_failed_requests_cost_nothing_and_leave_no_debt() -> None:
+    clock = StillClock()
+    broken = Failure("InternalServerError", "", 500)
+    table, used = metered(clock, mood=lambda operation, number: broken if number % 2 else None)
+    limit = CapacityLimit(100.0, clock)
+    writer = BulkWriter(plane(ShuffledTable(table, Random(1)), clock, attempts=50), TARGET, limit=limit)
+    assert writer.put(some_items(1000)).written == 1000
+    assert all(units <= 100 * second + 75 for second, units in used)
+    assert not limit._held
+
+
+@pytest.mark.parametrize("segments", [1, 4])
+@pytest.mark.parametrize("raw", [True, False])
+def test_a_scan_stays_within_its_units(segments: int, raw: bool) -> None:
+    clock = StillClock()
+    table, used = metered(clock, items={key_bytes(item, KEYS): item for item in some_items(120)})
+    wire = ShuffledTable(table, Random(2))
+    scan = Scan(plane(wire, clock), ScanRequest("t", segments=segments), CapacityLimit(2.0, clock))
+    assert sum(len(page.items) for page in (scan.raw_pages() if raw else scan.pages())) == 120
+    assert all(units <= 2 * second + 4 for second, units in used)
+    assert scan.counts.capacity == used[-1][1]
+
+
+def test_a_share_of_what_is_provisioned() -> None:
+    clock = StillClock()
+    limit = CapacityLimit.share(200, 25, clock)
+    limit.before()
+    limit.spent(100.0)
+    limit.before()
+    assert clock.slept == [pytest.approx(2.0)]
