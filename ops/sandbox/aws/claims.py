@@ -294,6 +294,28 @@ _CLAIMS: tuple[tuple[str, str, str], ...] = (
     ("BULK-LIMIT", GUIDE + "BulkPutItems.Considerations.html", """
         a_bulk_put_needs_a_table_that_is_no_replica_and_not_being_restored
         no_replica_is_added_while_a_bulk_put_runs"""),
+    ("VAULT", "docs.aws.amazon.com/aws-backup/latest/devguide/API_StartRestoreJob.html", """
+        a_backup_job_is_created_runs_and_completes_with_a_recovery_point
+        a_recovery_point_restores_the_items_of_its_start
+        a_restore_job_runs_while_its_table_is_creating
+        a_restore_job_loses_the_settings_that_every_restore_loses
+        tags_come_along_only_when_a_restore_job_asks_for_them
+        a_restore_job_to_a_name_in_use_fails_and_says_why
+        a_recovery_point_that_is_not_completed_cannot_be_restored
+        recovery_points_are_listed_by_vault_and_by_resource
+        cold_storage_lasts_90_days_and_a_point_goes_when_its_lifecycle_ends
+        a_deleted_recovery_point_is_gone_and_a_vault_with_points_stays
+        a_locked_vault_fails_jobs_outside_its_retention_and_keeps_its_points
+        dynamodb_cannot_delete_a_recovery_point_with_advanced_features
+        without_advanced_features_the_point_is_a_dynamodb_backup_that_dynamodb_may_delete
+        a_copy_in_another_region_restores_there
+        an_idempotency_token_returns_the_job_that_it_started
+        a_stopped_backup_job_leaves_no_recovery_point
+        an_unknown_job_is_not_found
+        a_backup_job_needs_its_required_members"""),
+    ("RESTORE-TESTING", "docs.aws.amazon.com/aws-backup/latest/devguide/API_PutRestoreValidationResult.html", """
+        a_verdict_is_kept_with_a_completed_restore_job_only
+        restore_testing_plans_and_selections_are_created_changed_and_deleted"""),
 )  # fmt: skip
 
 NOT_IMITATED: tuple[Gap, ...] = (
@@ -311,7 +333,7 @@ NOT_IMITATED: tuple[Gap, ...] = (
     Gap("GAP-14", "Deletion of expired items by TTL."),
     Gap("GAP-15", "Application Auto Scaling by load: capacity never moves except up to a raised minimum."),
     Gap("GAP-17", "The DAX data path: no emulator speaks its protocol. Clusters are available at once."),
-    Gap("GAP-18", "AWS Backup jobs, recovery points and restore testing."),
+    Gap("GAP-18", "Schedules of AWS Backup: no plan runs by itself, no restore test either; resources other than DynamoDB."),
     Gap("GAP-19", "RDS data: a restored instance has no database behind it; Aurora endpoints are not bound."),
     Gap("GAP-20", "Capacity of transactions, PartiQL, and Get, Query or Scan calls with parameters of the old API."),
     Gap("GAP-21", "Stream shards and retention: one shard for ever, no trimming, no Lambda event source."),
