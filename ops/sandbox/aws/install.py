@@ -23,7 +23,8 @@ PATCHED: tuple[tuple[str, str, str], ...] = (
      "deregister_scalable_target describe_scalable_targets put_scaling_policy register_scalable_target"),
     ("moto.applicationautoscaling.models", "FakeApplicationAutoscalingPolicy", "delete_alarms formulate_key"),
     ("moto.backup.models", "Vault", "to_list_dict"),
-    ("moto.backup.responses", "BackupResponse", "call_action delete_backup_plan delete_backup_vault describe_backup_vault"),
+    ("moto.backup.responses", "BackupResponse",
+     "call_action delete_backup_plan delete_backup_vault describe_backup_vault"),
     ("moto.backup.urls", "", "url_paths"),
     ("moto.core.utils", "", "utcnow"),
     ("moto.dax.models", "DaxCluster", "to_json"),
@@ -43,6 +44,7 @@ PATCHED: tuple[tuple[str, str, str], ...] = (
      "_validate_table_creation call_action create_backup create_table delete_backup delete_item describe_backup "
      "describe_export describe_import export_table_to_point_in_time import_table list_backups list_exports put_item "
      "restore_table_from_backup restore_table_to_point_in_time update_item update_table"),
+    ("moto.dynamodbstreams.models", "DynamoDBStreamsBackend", "_get_table_from_arn get_records get_shard_iterator"),
     ("moto.moto_server.werkzeug_app", "", "DomainDispatcherApplication MotoRequestHandler create_backend_app"),
     ("moto.rds.models", "DBInstance", "address default_port"),
     ("moto.rds.models", "MasterUserSecret", "_generate_secret_string"),
@@ -126,7 +128,7 @@ def build(world: World) -> SandboxApplication:
     LimitedSizeDict.__setitem__ = dict.__setitem__  # type: ignore[method-assign]
     history = History(world)
     group = Replicas(world, history)
-    history.on_commit += [streams.recorder(world), group.forward]
+    history.on_commit += [streams.recorder(world, history), group.forward]
     meter = Meter(world.now)
     _install_modules(world, history, group, meter)
     return SandboxApplication(
@@ -153,10 +155,13 @@ def _install_modules(world: World, records: History, group: Replicas, meter: Met
         restore,
         scaling,
         settings,
+        streams,
         updates,
         vault,
         window,
     )
+
+    from ops.sandbox.aws.ttl import Expiry
 
     lifecycle.install(world)
     history.install(world, records)
@@ -164,7 +169,8 @@ def _install_modules(world: World, records: History, group: Replicas, meter: Met
     backups.install(world)
     restore.install(world)
     replicas.install(group)
-    settings.install(world, group)
+    settings.install(world, group, Expiry(world, records))
+    streams.install(world)
     scaling.install(world)
     exports.install(world)
     imports.install(world, records)
