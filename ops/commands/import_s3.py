@@ -1,4 +1,4 @@
-"""`ops import-s3`: a new table from an export, CSV or JSON lines."""
+"""`ops import-s3`: a new table from an export, CSV or JSON lines; or an export into a table that exists."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ops.commands._context import Outcome
-from ops.commands._flow import one_of, open_session, proof_shape
-from ops.commands._options import DryRun, Resume
+from ops.commands._context import App, Outcome
+from ops.commands._flow import one_of, open_session, open_table, proof_shape
+from ops.commands._options import DryRun, Resume, Yes
+from ops.errors import BadArgument
 from ops.report.text import comparison, facts
 
 if TYPE_CHECKING:
+    from ops.environment import TableTarget
+    from ops.flows.importing_into import IntoOptions, IntoResult
+    from ops.flows.session import Session
     from ops.model.recovery import ImportResult
 
 EPILOG = """\b
 Examples:
   ops import-s3 s3://B/.../manifest-summary.json --as top_tracks-copy
   ops import-s3 tracks.csv --as top_tracks-csv --schema-from top_tracks
-  ops import-s3 s3://B/PREFIX --input csv --as NEW --dry-run"""
+  ops import-s3 s3://B/PREFIX --input csv --as NEW --dry-run
+  ops import-s3 s3://B/.../manifest-summary.json --into top_tracks --only-changed --yes"""
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +36,26 @@ def import_s3(
     source: Annotated[
         str, typer.Argument(metavar="SOURCE", help="An export, an S3 prefix, or a local file.", show_default=False)
     ],
-    target: Annotated[str, typer.Option("--as", metavar="NEW", help="Name of the new table.", show_default=False)],
+    target: Annotated[str | None, typer.Option("--as", metavar="NEW", help="Name of a new table.")] = None,
+    into: Annotated[
+        str | None, typer.Option(metavar="RES", help="A table that exists; its items are overwritten.")
+    ] = None,
+    then: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MANIFEST", help="With --into: an incremental export after it; repeatable."),
+    ] = None,
+    only_changed: Annotated[
+        bool, typer.Option("--only-changed", help="With --into: read the table first, write only what differs.")
+    ] = False,
+    quarantine: Annotated[
+        bool, typer.Option("--quarantine", help="With --into: keep unusable lines in a file, write the others.")
+    ] = False,
+    accept: Annotated[
+        list[str] | None, typer.Option(metavar="WHAT", help="With --into: foreign, unknown-filter; else refused.")
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(metavar="WCU", min=1, help="With --into: at most this many write units a second.")
+    ] = None,
     schema_from: Annotated[
         str | None, typer.Option(metavar="RES", help="Declared table whose keys and indexes it gets.")
     ] = None,
@@ -40,10 +64,19 @@ def import_s3(
     ] = None,
     delimiter: Annotated[str, typer.Option(help="Of a CSV source.")] = ",",
     limit: Annotated[int, typer.Option(min=1, help="At most this many differing keys are shown.")] = 20,
+    yes: Yes = False,
     dry_run: DryRun = False,
     resume: Resume = None,
 ) -> None:
-    """Check every line, import into a new table, prove counts and items."""
+    """Check every line, import into a new or an existing table, prove counts and items."""
+    if into is not None:
+        if target or schema_from or form:
+            raise BadArgument("--into takes an export as it is: --as, --schema-from and --input do not go with it")
+        more = (tuple(then or ()), only_changed, quarantine, tuple(accept or ()), rate)
+        _into(context, source, into, more, limit, yes=yes, dry_run=dry_run, resume=resume)
+        return
+    if target is None or then or only_changed or quarantine or accept or rate:
+        raise BadArgument("give --as NEW for a new table, or --into RES for one that exists")
     from ops.flows import importing
 
     app, session = open_session(context, "import-s3", f"new table {target} from {source}")
@@ -70,6 +103,60 @@ def import_s3(
         following = (f"ops settings diff ddb:{target} --against {importing.schema_used(run)}",)
         errors = importing.problems(result)
         app.finish(Outcome(_shape(result), _lines(result, limit), errors=errors, next=following, run=run.id))
+
+
+def _into(
+    context: typer.Context,
+    source: str,
+    resource: str,
+    more: tuple[tuple[str, ...], bool, bool, tuple[str, ...], float | None],
+    limit: int,
+    *,
+    yes: bool,
+    dry_run: bool,
+    resume: str | None,
+) -> None:
+    from ops.flows import importing_into
+    from ops.flows.net_lines import ACCEPTED
+
+    then, only_changed, quarantine, accept, rate = more
+    for one in accept:
+        one_of("--accept", one, ACCEPTED)
+    app, session, table = open_table(context, "import-s3", resource)
+    options = importing_into.IntoOptions(source, then, only_changed, quarantine, frozenset(accept), rate)
+    if dry_run:
+        plan = importing_into.plan_into(session, table, options)
+        pairs = [("lines", f"{plan.lines:,}"), ("rejected", f"{plan.rejected:,}" if plan.rejected else None)]
+        lines = [
+            f"would put {plan.puts:,} items into {plan.table} and delete {plan.deletes:,}; nothing was changed",
+            *facts([("source", plan.source), *pairs]),
+        ]
+        app.finish(Outcome(plan, lines, dry_run=True))
+        return
+    app.confirm(f"overwrite items of {table.physical} with those of {source}?", yes=yes)
+    _write_into(app, session, table, options, limit, resume)
+
+
+def _write_into(
+    app: App, session: Session, table: TableTarget, options: IntoOptions, limit: int, resume: str | None
+) -> None:
+    from ops.flows import importing_into
+
+    with app.run(session, resume) as run:
+        result = importing_into.import_into(session, run, table, options)
+        errors = importing_into.problems(result)
+        shape = {**_shape(result.counts), "quarantine": result.rejects}
+        app.finish(Outcome(shape, _into_lines(result, limit), errors=errors, run=run.id))
+
+
+def _into_lines(result: IntoResult, limit: int) -> list[str]:
+    counts = result.counts
+    sums = (
+        f"{counts.read:,} = {counts.written:,} written + {counts.unchanged:,} unchanged"
+        f" + {counts.duplicates:,} duplicates + {counts.rejected:,} rejected"
+    )
+    lines = [f"imported into {counts.table}", *facts([("lines read", sums), ("rejected lines", result.rejects)])]
+    return lines if counts.proof is None else [*lines, *comparison(counts.proof, limit)]
 
 
 def _lines(result: ImportResult, limit: int) -> list[str]:

@@ -33,7 +33,7 @@ from ops.flows.session import Session
 from ops.model.items import key_text
 from ops.runs import Run
 from ops.verify.patch import Change
-from ops.verify.patch_apply import NEWER, Applier, Written
+from ops.verify.patch_apply import CHUNK, NEWER, Applier, Written
 from ops.verify.patch_file import (
     SCHEMA,
     PatchHead,
@@ -249,8 +249,11 @@ class _Tally:
 def _apply(session: Session, run: Run, prepared: Prepared, tally: _Tally, kept: int, stop: Callable[[], int]) -> None:
     path = run.folder / PLAN
     head = read_head(path)
-    limit = None if prepared.rate is None else CapacityLimit(prepared.rate, session.clock)
-    applier = Applier(prepared.bench.plane, prepared.bench.table, limit)
+    rate = prepared.rate
+    limit = None if rate is None else CapacityLimit(rate, session.clock)
+    # a slow repair must stop as soon as a fast one
+    chunk = CHUNK if rate is None else max(1, min(CHUNK, int(rate)))
+    applier = Applier(prepared.bench.plane, prepared.bench.table, limit, chunk=chunk)
     todo = islice(read_changes(path, head), tally.next, None)
     with Appended(run.folder / QUEUE, kept) as queue:
         for results in applier.chunks(todo):

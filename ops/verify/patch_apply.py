@@ -85,12 +85,14 @@ class Applier:
     table: Table
     limit: CapacityLimit | None = None
     workers: int = WORKERS
+    #: Changes between two checkpoints, and between two looks at whether to stop.
+    chunk: int = CHUNK
 
     def chunks(self, changes: Iterable[Change]) -> Iterator[list[Written]]:
         """Results, some changes at a time: when a list is handed out, all its writes were acknowledged."""
         rest = iter(changes)
         with ThreadPoolExecutor(self.workers, thread_name_prefix="repair") as pool:
-            while chunk := list(islice(rest, CHUNK)):
+            while chunk := list(islice(rest, self.chunk)):
                 yield list(pool.map(self.apply, chunk))
 
     def apply(self, change: Change) -> Written:

@@ -1,0 +1,41 @@
+"""A repair or an import as a process of its own, so that it can be killed: ENDPOINT LOGICAL RUNS KIND FILE [RUN]."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from random import Random
+
+from ops.aws import Aws
+from ops.environment import open_environment
+from ops.flows import repairing
+from ops.flows.importing_into import IntoOptions, import_into
+from ops.flows.repair_plan import RepairOptions
+from ops.flows.session import Session
+from ops.progress import SilentProgress
+from ops.runs import open_run, resume_run
+from ops.sandbox.control import SandboxClock, SandboxControl
+
+
+def main() -> None:
+    """Do it, or go on with it."""
+    endpoint, logical, runs, kind, given, *resumed = sys.argv[1:]
+    aws = Aws(region="us-east-1")
+    clock = SandboxClock(SandboxControl(endpoint))
+    session = Session(aws, open_environment(aws, "music", "dev"), clock, SilentProgress(), Random())
+    target = session.table(logical)
+    opened = resume_run(Path(runs), resumed[0], clock) if resumed else open_run(Path(runs), [kind], clock, Random())
+    with opened as run:
+        if kind == "repair":
+            options = RepairOptions(patch=Path(given))
+            prepared = repairing.prepare(session, run, target, options)
+            done = repairing.carry_out(session, run, target, prepared, lambda: 0)
+            counts = (done.planned, done.applied, done.already, done.conflicts)
+        else:
+            found = import_into(session, run, target, IntoOptions(given, only_changed=kind == "import-changed")).counts
+            counts = (found.read, found.written, found.unchanged, found.duplicates + found.rejected)
+    sys.stdout.write(" ".join(map(str, counts)) + "\n")
+
+
+if __name__ == "__main__":
+    main()
