@@ -98,7 +98,7 @@ def rds_restore(scope: Scope) -> list[Statement]:
     drills = [scope.regional("rds", f"{kind}:{DRILL_PREFIX}*")]
     if scope.database_cluster:
         restores = ("rds:RestoreDBClusterToPointInTime", "rds:RestoreDBClusterFromSnapshot")
-        groups, members = ["cluster-pg", "subgrp"], [scope.regional("rds", f"db:{DRILL_PREFIX}*")]
+        groups, members = ["cluster-pg", "subgrp", "og"], [scope.regional("rds", f"db:{DRILL_PREFIX}*")]
     else:
         restores = ("rds:RestoreDBInstanceToPointInTime", "rds:RestoreDBInstanceFromDBSnapshot")
         groups, members = ["pg", "subgrp", "og"], []
@@ -107,7 +107,9 @@ def rds_restore(scope: Scope) -> list[Statement]:
     found = [
         allow("Restore", restores, [*source, *drills, *settings_]),
         allow("Tag", ("rds:AddTagsToResource",), [*drills, *members]),
-        allow("Change", (f"rds:Modify{suffix}", f"rds:Delete{suffix}"), drills),
+        allow("Modify", (f"rds:Modify{suffix}",), drills),
+        # The deletion of a cluster asks for its final snapshot too, even where none is taken.
+        allow("Delete", (f"rds:Delete{suffix}",), [*drills, scope.regional("rds", f"{snapshots}:{DRILL_PREFIX}*")]),
         allow("Key", ("kms:DescribeKey",), [scope.key_arn]),
         # RDS makes the grant for the restored instance, with the caller's right to do so.
         allow("Grant", ("kms:CreateGrant",), [scope.key_arn], Bool={"kms:GrantIsForAWSResource": "true"}),

@@ -7,13 +7,14 @@ import sys
 import types
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib import resources
 from typing import Any
 
 import pytest
 
 from infra import bucket, cache
-from infra.permissions import ROLES, document, trust
+from infra.permissions import ROLES, document, roles, trust
 from infra.scope import Scope
 
 ACCOUNT = "123456789012"
@@ -36,6 +37,8 @@ SCOPE = Scope(
     database_username="music_admin",
     secret_arns=(f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:source-AbCdEf",),
 )
+
+AURORA = replace(SCOPE, database_cluster=True, evidence_bucket="dynamo-ops-prod-evidence")
 
 # parliament 1.6.4 findings that were looked at, each with the reason why it stands.
 REVIEWED = {
@@ -62,9 +65,10 @@ def analyze() -> Iterator[Analyze]:
         yield analyze_policy_string
 
 
+@pytest.mark.parametrize("scope", [SCOPE, AURORA], ids=["instance", "aurora"])
 @pytest.mark.parametrize("role", sorted(ROLES))
-def test_parliament_finds_nothing_that_was_not_reviewed(role: str, analyze: Analyze) -> None:
-    found = analyze(json.dumps(document(role, SCOPE))).findings
+def test_parliament_finds_nothing_that_was_not_reviewed(role: str, scope: Scope, analyze: Analyze) -> None:
+    found = analyze(json.dumps(document(role, scope))).findings
     named = [(entry.issue, detail["action"]) for entry in found for detail in entry.detail]
     assert not set(named) - set(REVIEWED)
     assert len(named) >= len(found)
@@ -85,7 +89,7 @@ def test_no_role_is_given_a_wildcard_action(role: str) -> None:
 
 @pytest.mark.parametrize("role", sorted(ROLES))
 def test_every_role_fits_into_an_inline_policy(role: str) -> None:
-    compact = json.dumps(document(role, SCOPE), separators=(",", ":"))
+    compact = json.dumps(document(role, AURORA), separators=(",", ":"))
     assert len(compact) <= INLINE_LIMIT
 
 
@@ -152,6 +156,44 @@ def test_a_cutover_writes_pointers_and_nothing_else() -> None:
         "ssm:GetParameter",
         "ssm:PutParameter",
     }
+
+
+def test_a_repair_writes_only_with_the_name_of_an_approver() -> None:
+    (write,) = (one for one in document("ops-repair", SCOPE)["Statement"] if one["Sid"] == "Write")
+    assert write["Condition"] == {"StringLike": {"aws:PrincipalTag/approver": "?*"}}
+    (trusted,) = trust("ops-repair", ACCOUNT, [])["Statement"]
+    assert set(trusted["Action"]) == {"sts:AssumeRole", "sts:TagSession"}
+    assert trusted["Condition"] == {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+    assert not allowed("ops-repair", "dynamodb:DeleteTable", table("tracks.prod"))
+
+
+@pytest.mark.parametrize(
+    ("scope", "kind", "call"),
+    [(SCOPE, "db", "DBInstance"), (AURORA, "cluster", "DBCluster")],
+    ids=["instance", "aurora"],
+)
+def test_a_database_restore_changes_drill_databases_only(scope: Scope, kind: str, call: str) -> None:
+    def may(action: str, name: str) -> bool:
+        arn = f"arn:aws:rds:us-east-1:{ACCOUNT}:{kind}:{name}"
+        return any(_applies(entry, action, arn) for entry in document("ops-rds-restore", scope)["Statement"])
+
+    assert may(f"rds:Restore{call}ToPointInTime", "artists")
+    assert may(f"rds:Delete{call}", "drill-artists-1") and may(f"rds:Modify{call}", "drill-artists-1")
+    assert not may(f"rds:Delete{call}", "artists") and not may(f"rds:Modify{call}", "artists")
+
+
+def test_evidence_is_written_and_never_deleted() -> None:
+    actions = {
+        action
+        for entry in document("ops-drill", AURORA)["Statement"]
+        if any("evidence" in str(resource) for resource in entry.get("Resource", []))
+        for action in entry["Action"]
+    }
+    assert actions == {"s3:PutObject"}
+
+
+def test_without_a_database_there_is_no_role_to_restore_one() -> None:
+    assert set(roles(database=True)) - set(roles(database=False)) == {"ops-rds-restore"}
 
 
 def test_reading_works_in_the_replica_region_too() -> None:
