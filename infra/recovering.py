@@ -10,6 +10,7 @@ from infra.statements import (
     WRITE_ITEMS,
     Statement,
     allow,
+    deny,
     environment,
 )
 
@@ -106,6 +107,12 @@ def rds_restore(scope: Scope) -> list[Statement]:
     settings_ = [scope.regional("rds", f"{group}:*") for group in groups]
     found = [
         allow("Restore", restores, [*source, *drills, *settings_]),
+        deny(
+            "NeverPublic",
+            ("rds:CreateDBInstance",) if scope.database_cluster else restores,
+            Resource=[*source, *drills, *members, *settings_],
+            Condition={"Bool": {"rds:PubliclyAccessible": "true"}},
+        ),
         allow("Tag", ("rds:AddTagsToResource",), [*drills, *members]),
         allow("Modify", (f"rds:Modify{suffix}",), drills),
         # The deletion of a cluster asks for its final snapshot too, even where none is taken.

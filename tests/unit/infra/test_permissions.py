@@ -43,7 +43,21 @@ AURORA = replace(SCOPE, database_cluster=True, evidence_bucket="dynamo-ops-prod-
 # parliament 1.6.4 findings that were looked at, each with the reason why it stands.
 REVIEWED = {
     ("RESOURCE_MISMATCH", "dynamodb:GetResourcePolicy"): "its data knows streams only; tables have policies too",
+    **{
+        (
+            "UNKNOWN_CONDITION_FOR_ACTION",
+            f"rds:{action}",
+        ): "its data predates rds:PubliclyAccessible; used in a Deny only"
+        for action in ("RestoreDBInstanceToPointInTime", "RestoreDBInstanceFromDBSnapshot", "CreateDBInstance")
+    },
 }
+
+
+def _named(finding: Any) -> set[tuple[str, str]]:
+    """Issue and action of each detail: a list of them, or one sentence that ends with the action."""
+    if isinstance(finding.detail, str):
+        return {(finding.issue, finding.detail.rsplit(" ", 1)[1])}
+    return {(finding.issue, detail["action"]) for detail in finding.detail}
 
 
 Analyze = Callable[[str], Any]
@@ -69,9 +83,8 @@ def analyze() -> Iterator[Analyze]:
 @pytest.mark.parametrize("role", sorted(ROLES))
 def test_parliament_finds_nothing_that_was_not_reviewed(role: str, scope: Scope, analyze: Analyze) -> None:
     found = analyze(json.dumps(document(role, scope))).findings
-    named = [(entry.issue, detail["action"]) for entry in found for detail in entry.detail]
-    assert not set(named) - set(REVIEWED)
-    assert len(named) >= len(found)
+    assert all(_named(finding) for finding in found)
+    assert not set().union(*map(_named, found)) - set(REVIEWED)
 
 
 def test_parliament_finds_a_planted_mistake(analyze: Analyze) -> None:
