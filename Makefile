@@ -42,6 +42,14 @@ check: $(READY) ## Lint, types, import contracts, generated documents
 bench: $(READY) ## Measure side by side with the peers (BENCH="--full" for two million items)
 	$(BIN)/python -m bench $(BENCH)
 
+.PHONY: mutate
+mutate: $(READY) ## Mutation tests of the comparison and the writer (MUTATE="--sample 100")
+	$(BIN)/python tools/mutate.py $(MUTATE)
+
+.PHONY: up-sandbox
+up-sandbox: $(READY) ## Apply infra/ to a running sandbox with the real Pulumi CLI
+	$(BIN)/python tools/up_sandbox.py
+
 .PHONY: fix
 fix: $(READY) ## Apply the formatter and the safe fixes
 	$(BIN)/ruff check --fix .

@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
         list,
         load,
         reading,
+        repair,
         restore,
         sandbox,
         settings,
@@ -26,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
     order = (
         *(status, list, backup, export_s3, import_s3, restore, load, reading, settings),
-        *(verify, diff, drill, sandbox, explain),
+        *(verify, diff, repair, drill, sandbox, explain),
     )
     for module in order:
         module.register(app)
