@@ -44,6 +44,11 @@ class SandboxControl:
         """Throttle by a token bucket on the provisioned capacity, with so many seconds of burst."""
         return self._call("POST", "limits", {"throughput": on, "burst_s": burst_s})
 
+    def replication(self, *, lag_s: float | None = None, paused: bool | None = None) -> dict[str, Any]:
+        """Set the lag of global tables, pause or resume them; answers {"lag_s", "paused", "pending"}."""
+        wanted = {name: value for name, value in (("lag_s", lag_s), ("paused", paused)) if value is not None}
+        return self._call("POST", "replication", wanted) if wanted else self._call("GET", "replication")
+
     def bind_database(
         self, *, engine: str, address: str, port: int, username: str, password: str, database: str
     ) -> dict[str, Any]:

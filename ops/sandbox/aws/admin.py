@@ -1,4 +1,4 @@
-"""The sandbox's own routes, under /moto-api/sandbox/: status, clock, durations, limits, database, fault."""
+"""The sandbox's own routes, under /moto-api/sandbox/: status, clock, durations, limits, replication, …"""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ class Admin:
             ("POST", "durations"): self._set_durations,
             ("GET", "limits"): self._limits,
             ("POST", "limits"): self._set_limits,
+            ("GET", "replication"): self._replication,
+            ("POST", "replication"): self._set_replication,
             ("GET", "database"): self._databases,
             ("POST", "database"): self._bind,
             ("GET", "fault"): self._faults,
@@ -98,6 +100,17 @@ class Admin:
             raise TypeError("throughput must be true or false")
         self._meter.switch(on=on, burst_s=float(given.get("burst_s", BURST_S)))
         return self._limits({})
+
+    def _replication(self, _given: dict[str, Any]) -> dict[str, Any]:
+        lag_s = self._world.durations.replica_lag_s
+        return {"lag_s": lag_s, "paused": self._replicas.paused, "pending": self._replicas.pending()}
+
+    def _set_replication(self, given: dict[str, Any]) -> dict[str, Any]:
+        if "lag_s" in given:
+            self._set_durations({"replica_lag_s": given["lag_s"]})
+        if "paused" in given:
+            self._replicas.pause(bool(given["paused"]))
+        return self._replication({})
 
     def _databases(self, _given: dict[str, Any]) -> dict[str, Any]:
         return {

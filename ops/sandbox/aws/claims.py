@@ -291,6 +291,26 @@ _CLAIMS: tuple[tuple[str, str, str], ...] = (
         capacity_decreases_four_times_a_day_then_once_an_hour_without_one"""),
     ("CLASS", GUIDE + "WorkingWithTables.tableclasses.html", """
         a_table_class_changes_twice_in_30_days"""),
+    ("EXPIRY", GUIDE + "howitworks-ttl.html", """
+        an_expired_item_is_deleted_within_days_and_read_until_then
+        ttl_acts_an_hour_after_it_was_enabled_at_the_earliest
+        ttl_ignores_other_types_and_what_expired_more_than_five_years_ago
+        ttl_switched_off_deletes_nothing_more
+        what_ttl_deleted_is_in_the_history_and_lives_on_in_a_restored_table"""),
+    ("EXPIRY-STREAM", GUIDE + "time-to-live-ttl-streams.html", """
+        a_ttl_deletion_names_the_service_in_the_stream"""),
+    ("STREAM-KEPT", GUIDE + "Streams.html", """
+        stream_records_are_gone_after_24_hours_and_an_old_iterator_says_so"""),
+    ("REPLICATION", GUIDE + "V2globaltables_HowItWorks.html", """
+        a_change_reaches_the_other_region_after_the_lag
+        paused_replication_catches_up_when_it_is_resumed
+        of_concurrent_writes_in_two_regions_the_last_writer_wins_everywhere
+        a_lagging_replica_restores_what_it_had_and_not_what_the_source_had
+        what_ttl_deletes_in_one_region_is_deleted_in_the_others"""),
+    ("DISASSOCIATE", GUIDE + "globaltables-disassociate.html", """
+        disassociation_needs_its_protection_off_and_the_request_in_the_own_region
+        of_two_replicas_both_stand_alone_after_a_disassociation_and_keep_their_data
+        disassociation_waits_for_what_is_under_way"""),
     ("BULK-LIMIT", GUIDE + "BulkPutItems.Considerations.html", """
         a_bulk_put_needs_a_table_that_is_no_replica_and_not_being_restored
         no_replica_is_added_while_a_bulk_put_runs"""),
@@ -320,7 +340,7 @@ _CLAIMS: tuple[tuple[str, str, str], ...] = (
 
 NOT_IMITATED: tuple[Gap, ...] = (
     Gap("GAP-01", "Durations: a restore, export or import takes seconds of sandbox time, on AWS minutes to hours."),
-    Gap("GAP-02", "Throttling by load of one partition, of transactions and PartiQL; the rest is off until switched on."),
+    Gap("GAP-02", "Throttling of a hot partition, of transactions and of PartiQL; the rest is off until switched on."),
     Gap("GAP-03", "IAM, KMS and bucket policies: nothing is denied, no key is used, signatures are not verified."),
     Gap("GAP-04", "Quotas and call rates: no limit on concurrent restores, exports, imports or describe calls."),
     Gap("GAP-05", "Data in a backup or export torn across items: every snapshot is exact to its instant."),
@@ -329,14 +349,13 @@ NOT_IMITATED: tuple[Gap, ...] = (
     Gap("GAP-08", "DELETING phases and phases of replicas; CREATING and UPDATING of tables only if switched on."),
     Gap("GAP-10", "Imports and bulk puts of ZSTD: refused, for want of a decoder."),
     Gap("GAP-12", "Bulk puts: lines with a condition, report objects; the form of ARNs and failure codes is assumed."),
-    Gap("GAP-13", "Replication lag, conflicts, strong consistency across Regions, disassociation of replicas."),
-    Gap("GAP-14", "Deletion of expired items by TTL."),
+    Gap("GAP-13", "Strong consistency across Regions (MRSC), and conflicts that it refuses."),
     Gap("GAP-15", "Application Auto Scaling by load: capacity never moves except up to a raised minimum."),
     Gap("GAP-17", "The DAX data path: no emulator speaks its protocol. Clusters are available at once."),
     Gap("GAP-18", "Schedules of AWS Backup: no plan runs by itself, no restore test either; resources other than DynamoDB."),
     Gap("GAP-19", "RDS data: a restored instance has no database behind it; Aurora endpoints are not bound."),
     Gap("GAP-20", "Capacity of transactions, PartiQL, and Get, Query or Scan calls with parameters of the old API."),
-    Gap("GAP-21", "Stream shards and retention: one shard for ever, no trimming, no Lambda event source."),
+    Gap("GAP-21", "Stream shards: one for ever, no Lambda event source; a stream switched off is unreadable at once."),
     Gap("GAP-22", "Contributor Insights report nothing and Kinesis destinations receive nothing: the settings only."),
     Gap("GAP-23", "AWS starts a restore although it refuses an empty override structure; the sandbox only refuses."),
     Gap("GAP-24", "Dates of S3 buckets, secrets and scaling targets: this machine's clock, not the sandbox's."),

@@ -37,6 +37,8 @@ class History:
         self._world = world
         self._running = threading.local()
         self.on_commit: list[OnCommit] = []
+        # who deletes, for the stream: None is the caller
+        self.actor: dict[str, str] | None = None
 
     def put(self, table: Table, item: StoredItem, before: StoredItem | None) -> None:
         """Store the item over `before` (None when the key is new)."""
@@ -51,6 +53,15 @@ class History:
     def changed(self, table: Table, before: StoredItem | None, after: StoredItem) -> None:
         """Journal a change that is already in the table."""
         self._record(table, after.key, before, after)
+
+    @contextmanager
+    def acting_as(self, identity: dict[str, str] | None) -> Iterator[None]:
+        """Changes inside are made by the service itself."""
+        outer, self.actor = self.actor, identity
+        try:
+            yield
+        finally:
+            self.actor = outer
 
     def _record(self, table: Table, key: Key, before: StoredItem | None, after: StoredItem | None) -> None:
         state_of(table).version += 1

@@ -160,7 +160,6 @@ def _install_modules(world: World, records: History, group: Replicas, meter: Met
         vault,
         window,
     )
-
     from ops.sandbox.aws.ttl import Expiry
 
     lifecycle.install(world)

@@ -1,17 +1,18 @@
-"""Global tables, version 2019.11.21, with eventual consistency made immediate.
+"""Global tables, version 2019.11.21, eventually consistent: at once, after a lag, or when replication is resumed.
 
 docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html: the replica is a table of
 its own in its Region; items, indexes, TTL and capacity follow; tags, point-in-time recovery, deletion protection
 and policy do not. .../APIReference/API_ReplicationGroupUpdate.html: a provisioned table needs write scaling on itself
-and every GSI.
+and every GSI. Concurrent writes of one item: the last writer wins. .../globaltables-disassociate.html: a member can be
+cut off and kept.
 """
 
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from typing import Any
 
-from moto.applicationautoscaling.models import applicationautoscaling_backends
 from moto.dynamodb.exceptions import ResourceInUseException
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.table import Table
@@ -20,9 +21,9 @@ from ops.sandbox.aws.clock import moment
 from ops.sandbox.aws.errors import service_error, validation
 from ops.sandbox.aws.history import History
 from ops.sandbox.aws.items import StoredItem
-from ops.sandbox.aws.scaling import scaled_dimensions
+from ops.sandbox.aws.membership import check_write_scaling, enable_stream, mirror_scaling
 from ops.sandbox.aws.tables import backend_of, clone, state_of, stored
-from ops.sandbox.aws.world import ACCOUNT, World
+from ops.sandbox.aws.world import World
 
 VERSION = "2019.11.21"
 SOURCE_KEPT_S = 86_400
@@ -31,13 +32,27 @@ _ALONE = frozenset({"TableName", "ReplicaUpdates"})
 Document = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One write on its way to another member."""
+
+    table: str
+    target: str
+    item: StoredItem
+    deleted: bool
+    stamp: tuple[float, str]
+
+
 class Replicas:
     """The groups of tables of one name in several Regions."""
 
     def __init__(self, world: World, history: History) -> None:
         self._world = world
         self._history = history
-        self._forwarding = False
+        self._applying = False
+        self._waiting: list[tuple[float, Change]] = []
+        self._leaving: list[Table] = []
+        self.paused = False
 
     def update(self, table: Table, body: Document) -> None:
         """One create, update or delete, alone in its UpdateTable."""
@@ -51,6 +66,8 @@ class Replicas:
             self._create(table, wanted)
         elif kind == "Delete":
             self._delete(table, wanted["RegionName"])
+        elif kind == "Disassociate":
+            self._disassociate(table, wanted)
         else:
             raise validation(f"The sandbox does not imitate ReplicaUpdates.{kind}")
 
@@ -63,8 +80,8 @@ class Replicas:
         target = backend_of(region)
         if table.name in target.tables:
             raise validation(f"Failed to create a new replica: table {table.name} already exists in {region}")
-        _check_write_scaling(table)
-        _enable_stream(table)
+        check_write_scaling(table)
+        enable_stream(table)
         replica = self._seeded(table, region, wanted)
         group = state.group or {table.region_name}
         group.add(region)
@@ -73,7 +90,7 @@ class Replicas:
         state_of(replica).group = group
         state.seeded_s = self._world.now()
         target.tables[table.name] = replica
-        _mirror_scaling(table, region)
+        mirror_scaling(table, region)
 
     def _seeded(self, table: Table, region: str, wanted: Document) -> Table:
         """A table of its own in the Region: items and synchronised settings, nothing regional."""
@@ -90,7 +107,7 @@ class Replicas:
         replica.__dict__["sandbox"] = type(state_of(table))(
             created_s=self._world.now(), counted_s=self._world.now(), on_demand=state_of(table).on_demand,
             table_class=wanted.get("TableClassOverride") or state_of(table).table_class,
-            ttl_changed_s=state_of(table).ttl_changed_s,
+            ttl_changed_s=state_of(table).ttl_changed_s, written=dict(state_of(table).written),
         )  # fmt: skip
         return replica
 
@@ -107,6 +124,8 @@ class Replicas:
     def leave(self, table: Table) -> None:
         """Take the table out of its group; a group of one is no group."""
         state = state_of(table)
+        if not state.group:
+            return
         state.group.discard(table.region_name)
         if len(state.group) == 1:
             (last,) = state.group
@@ -122,24 +141,85 @@ class Replicas:
                 "to the table in the last 24 hours."
             )
 
-    def forward(self, table: Table, _before: StoredItem | None, after: StoredItem | None) -> None:
-        """Listener: every change reaches the other members at once."""
-        others = state_of(table).group - {table.region_name}
-        if self._forwarding or not others:
+    def forward(self, table: Table, before: StoredItem | None, after: StoredItem | None) -> None:
+        """Listener: every change goes to the other members, at once or after the lag."""
+        state = state_of(table)
+        if self._applying or len(state.group) < 2:
             return
-        item = after or _before
+        item = after or before
         assert item is not None
-        self._forwarding = True
+        stamp = (self._world.now(), table.region_name)
+        state.written[item.key] = stamp
+        lag_s = self._world.durations.replica_lag_s
+        for region in sorted(state.group - {table.region_name}):
+            change = Change(table.name, region, item, after is None, stamp)
+            if lag_s == 0 and not self.paused:
+                self._apply(change)
+            else:
+                self._waiting.append((stamp[0] + lag_s, change))
+                self._world.timeline.at(stamp[0] + lag_s, self._deliver)
+
+    def _deliver(self, _when_s: float) -> None:
+        """Apply what is due, and let go of members that waited for it."""
+        if self.paused:
+            return
+        now_s = self._world.now()
+        due = [change for when_s, change in self._waiting if when_s <= now_s]
+        self._waiting = [one for one in self._waiting if one[0] > now_s]
+        for change in due:
+            self._apply(change)
+        self._release()
+
+    def _apply(self, change: Change) -> None:
+        twin = backend_of(change.target).tables.get(change.table)
+        if twin is None or change.stamp[1] not in state_of(twin).group:
+            return  # it has left the group meanwhile
+        written = state_of(twin).written
+        if change.item.key in written and written[change.item.key] > change.stamp:
+            return  # last writer wins
+        written[change.item.key] = change.stamp
+        there = stored(twin, change.item.wire)
+        self._applying = True
         try:
-            for region in others:
-                twin = backend_of(region).tables[table.name]
-                there = stored(twin, item.wire)
-                if after is not None:
-                    self._history.put(twin, after, there)
+            with self._history.acting_as(None):
+                if not change.deleted:
+                    self._history.put(twin, change.item, there)
                 elif there is not None:
                     self._history.delete(twin, there)
         finally:
-            self._forwarding = False
+            self._applying = False
+
+    def pause(self, paused: bool) -> None:
+        """Stop replication, or let it catch up."""
+        self.paused = paused
+        self._deliver(self._world.now())
+
+    def pending(self) -> int:
+        """Changes that have not arrived yet."""
+        return len(self._waiting)
+
+    def _disassociate(self, table: Table, wanted: Document) -> None:
+        """The member leaves once all that is under way to and from it has arrived."""
+        if wanted.get("RegionName") != table.region_name:
+            raise validation("RegionName must be the Region that the request is sent to")
+        if wanted.get("DisassociationMode") != "WAIT_FOR_REPLICATION":
+            raise validation("DisassociationMode must be WAIT_FOR_REPLICATION")
+        if len(state_of(table).group) < 2:
+            raise service_error("ReplicaNotFoundException", f"{table.name} is no replica of a global table")
+        if state_of(table).disassociation_protected:
+            raise validation("Disassociation protection is enabled for this replica; disable it first")
+        self._leaving.append(table)
+        self._release()
+
+    def _release(self) -> None:
+        for table in list(self._leaving):
+            under_way = any(
+                change.table == table.name and table.region_name in (change.target, change.stamp[1])
+                for _, change in self._waiting
+            )
+            if not under_way:
+                self._leaving.remove(table)
+                self.leave(table)
 
     def follow(self, table: Table, body: Document) -> None:
         """Synchronised settings of an UpdateTable: indexes and billing."""
@@ -172,48 +252,11 @@ class Replicas:
             }
             for twin in twins
         ]  # fmt: skip
-        return {"GlobalTableVersion": VERSION, "Replicas": listed}
-
-
-def _check_write_scaling(table: Table) -> None:
-    if table.billing_mode != "PROVISIONED":
-        return
-    resources = [f"table/{table.name}", *(f"table/{table.name}/index/{one.name}" for one in table.global_indexes)]
-    scaled = scaled_dimensions(table.region_name)
-    for resource in resources:
-        kind = "index" if "/index/" in resource else "table"
-        if (resource, f"dynamodb:{kind}:WriteCapacityUnits") not in scaled:
-            raise validation(
-                "Table write capacity should either be Pay-Per-Request or AutoScaled: no write scaling target "
-                f"and policy on {resource}"
-            )
-
-
-def _enable_stream(table: Table) -> None:
-    specification = table.stream_specification or {}
-    if not specification.get("StreamEnabled"):
-        table.set_stream_specification({"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"})
-    elif specification.get("StreamViewType") != "NEW_AND_OLD_IMAGES":
-        raise validation(f"Table {table.name} must have its stream enabled with NEW_AND_OLD_IMAGES to take a replica")
-
-
-def _mirror_scaling(table: Table, region: str) -> None:
-    """DynamoDB keeps the write scaling of the members alike."""
-    source = applicationautoscaling_backends[ACCOUNT][table.region_name]
-    target = applicationautoscaling_backends[ACCOUNT][region]
-    own = f"table/{table.name}"
-    for one in source.describe_scalable_targets("dynamodb", None, None):
-        if one.resource_id == own or one.resource_id.startswith(own + "/"):
-            target.register_scalable_target(
-                "dynamodb", one.resource_id, one.scalable_dimension, one.min_capacity, one.max_capacity,
-                one.role_arn, one.suspended_state,
-            )  # fmt: skip
-    for policy in list(source.policies.values()):
-        if policy.resource_id == own or policy.resource_id.startswith(own + "/"):
-            target.put_scaling_policy(
-                policy.policy_name, "dynamodb", policy.resource_id, policy.scalable_dimension,
-                copy.deepcopy(policy._policy_body), policy.policy_type,
-            )  # fmt: skip
+        status = {"TableStatus": "UPDATING"} if table in self._leaving else {}
+        return status | {
+            "GlobalTableVersion": VERSION, "Replicas": listed,
+            "DisassociationProtectionEnabled": state_of(table).disassociation_protected,
+        }  # fmt: skip
 
 
 def install(replicas: Replicas) -> None:

@@ -16,8 +16,10 @@ from moto.dynamodb.responses import DynamoHandler, DynamoResult
 from ops.sandbox.aws import quotas
 from ops.sandbox.aws.errors import service_error, validation
 from ops.sandbox.aws.lifecycle import answering_table
+from ops.sandbox.aws.membership import protect_membership
 from ops.sandbox.aws.replicas import Replicas
 from ops.sandbox.aws.tables import state_of
+from ops.sandbox.aws.ttl import Expiry
 from ops.sandbox.aws.world import World
 
 TTL_INTERVAL_S = 3_600
@@ -153,7 +155,7 @@ def change_ttl(world: World, table: Table, wanted: Document) -> None:
         table.ttl["AttributeName"] = name
 
 
-def install(world: World, replicas: Replicas) -> None:
+def install(world: World, replicas: Replicas, expiry: Expiry) -> None:
     """Wrap CreateTable and UpdateTable; replace streams and TTL."""
     original_create, original_update = DynamoHandler.create_table, DynamoHandler.update_table
 
@@ -176,6 +178,9 @@ def install(world: World, replicas: Replicas) -> None:
             raise ResourceInUseException(
                 f"Attempt to change a resource which is still in use: Table is being updated: {table.name}"
             )
+        if self.body.get("DisassociationProtectionEnabled") is not None:
+            protect_membership(table, self.body)
+            return DynamoResult(table.describe())
         if self.body.get("ReplicaUpdates"):
             replicas.update(table, self.body)
             return DynamoResult(table.describe())
@@ -196,6 +201,8 @@ def install(world: World, replicas: Replicas) -> None:
         table = answering_table(world, self, table_name)
         change_ttl(world, table, ttl_spec)
         replicas.follow_ttl(table)
+        if ttl_spec["Enabled"]:
+            expiry.enabled(table)
 
     def describe_ttl(self: DynamoDBBackend, table_name: str) -> Document:
         return dict(answering_table(world, self, table_name).ttl)

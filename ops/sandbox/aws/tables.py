@@ -11,7 +11,7 @@ from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
 
-from ops.sandbox.aws.items import StoredItem
+from ops.sandbox.aws.items import Key, StoredItem
 from ops.sandbox.aws.journal import Journal
 from ops.sandbox.aws.world import ACCOUNT
 
@@ -66,6 +66,9 @@ class TableState:
     # replicas: the regions of the group, this one included
     group: set[str] = field(default_factory=set)
     seeded_s: float | None = None
+    disassociation_protected: bool = True
+    # the last write of each key in the group, (when, where): the later one wins
+    written: dict[Key, tuple[float, str]] = field(default_factory=dict)
     # caches of ordered views, valid for one version
     version: int = 0
     views: dict[str | None, tuple[int, Any]] = field(default_factory=dict)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 WEST = "us-west-2"
+
+
+@pytest.fixture(autouse=True)
+def _immediate_again(lab: Any) -> Iterator[None]:
+    yield
+    lab.control.replication(lag_s=0, paused=False)
 
 
 def _update(lab: Any, table: str, region: str = "us-east-1", **step: Any) -> Any:
@@ -160,3 +167,105 @@ def test_an_index_created_on_one_member_appears_on_the_other(lab: Any, table: st
         GlobalSecondaryIndexUpdates=[{"Create": index}],
     )  # fmt: skip
     assert len(lab.scan(table, WEST, IndexName="n_index")) == 3
+
+
+def _keys(lab: Any, table: str, region: str = "us-east-1") -> set[str]:
+    return {item["pk"]["S"] for item in lab.scan(table, region).values()}
+
+
+def test_a_change_reaches_the_other_region_after_the_lag(lab: Any, table: str) -> None:
+    lab.control.replication(lag_s=30)
+    lab.put(table, "late")
+    assert "late" not in _keys(lab, table, WEST) and lab.control.replication()["pending"] == 1
+    lab.control.advance(31)
+    assert lab.scan(table, WEST) == lab.scan(table) and lab.control.replication()["pending"] == 0
+
+
+def test_paused_replication_catches_up_when_it_is_resumed(lab: Any, table: str) -> None:
+    lab.control.replication(paused=True)
+    lab.put(table, "new")
+    lab.dynamodb.delete_item(TableName=table, Key={"pk": {"S": "k0"}})
+    lab.control.advance(3_600)
+    assert _keys(lab, table, WEST) == {"k0", "k1", "k2"}
+    lab.control.replication(paused=False)
+    assert _keys(lab, table, WEST) == {"new", "k1", "k2"}
+
+
+def test_of_concurrent_writes_in_two_regions_the_last_writer_wins_everywhere(lab: Any, table: str) -> None:
+    lab.control.replication(paused=True)
+    west = lab.client("dynamodb", WEST)
+    west.put_item(TableName=table, Item={"pk": {"S": "both"}, "from": {"S": "west"}})
+    lab.control.advance(1)
+    lab.put(table, "both", **{"from": {"S": "east"}})
+    lab.put(table, "k1", **{"from": {"S": "east"}})
+    lab.control.advance(1)
+    west.delete_item(TableName=table, Key={"pk": {"S": "k1"}})
+    lab.control.replication(paused=False)
+    for region in ("us-east-1", WEST):
+        found = {item["pk"]["S"]: item.get("from") for item in lab.scan(table, region).values()}
+        assert found["both"] == {"S": "east"} and "k1" not in found
+
+
+def test_a_lagging_replica_restores_what_it_had_and_not_what_the_source_had(lab: Any, table: str) -> None:
+    west = lab.client("dynamodb", WEST)
+    west.update_continuous_backups(
+        TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+    )
+    lab.control.replication(paused=True)
+    lab.put(table, "unseen")
+    lab.control.advance(400)
+    target = lab.name("west")
+    west.restore_table_to_point_in_time(SourceTableName=table, TargetTableName=target, UseLatestRestorableTime=True)
+    lab.control.advance(21)
+    assert _keys(lab, target, WEST) == {"k0", "k1", "k2"}
+
+
+def _leave(lab: Any, table: str, **more: Any) -> Any:
+    step = {"RegionName": WEST, "DisassociationMode": "WAIT_FOR_REPLICATION", **more}
+    return _update(lab, table, WEST, Disassociate=step)
+
+
+def _unprotect(lab: Any, table: str) -> None:
+    lab.client("dynamodb", WEST).update_table(TableName=table, DisassociationProtectionEnabled=False)
+
+
+def test_disassociation_needs_its_protection_off_and_the_request_in_the_own_region(lab: Any, table: str) -> None:
+    assert _west(lab, table)["DisassociationProtectionEnabled"] is True
+    assert lab.refusal(_leave, lab=lab, table=table) == "ValidationException"
+    west = lab.client("dynamodb", WEST)
+    both = {"TableName": table, "DisassociationProtectionEnabled": False, "DeletionProtectionEnabled": True}
+    assert lab.refusal(west.update_table, **both) == "ValidationException"
+    _unprotect(lab, table)
+    for wrong in ({"DisassociationMode": "AT_ONCE"}, {"RegionName": "us-east-1"}):
+        assert lab.refusal(_leave, lab=lab, table=table, **wrong) == "ValidationException"
+    lone = lab.table(pitr=False)
+    call = {"TableName": lone, "DisassociationProtectionEnabled": False}
+    assert lab.refusal(lab.dynamodb.update_table, **call) == "ValidationException"
+
+
+def test_of_two_replicas_both_stand_alone_after_a_disassociation_and_keep_their_data(lab: Any, table: str) -> None:
+    _unprotect(lab, table)
+    _leave(lab, table)
+    for found in (_west(lab, table), lab.dynamodb.describe_table(TableName=table)["Table"]):
+        assert "Replicas" not in found and found["TableStatus"] == "ACTIVE"
+        assert found["StreamSpecification"]["StreamEnabled"] is True
+    lab.put(table, "east only")
+    assert _keys(lab, table, WEST) == {"k0", "k1", "k2"}
+
+
+def test_disassociation_waits_for_what_is_under_way(lab: Any, table: str) -> None:
+    _unprotect(lab, table)
+    lab.control.replication(lag_s=30)
+    lab.put(table, "under way")
+    _leave(lab, table)
+    assert _west(lab, table)["TableStatus"] == "UPDATING" and "Replicas" in _west(lab, table)
+    lab.control.advance(31)
+    assert "Replicas" not in _west(lab, table) and "under way" in _keys(lab, table, WEST)
+
+
+def test_what_ttl_deletes_in_one_region_is_deleted_in_the_others(lab: Any, table: str) -> None:
+    lab.put(table, "gone", expires_at={"N": str(int(lab.clock.now().timestamp()) - 3 * 86_400)})
+    spec = {"Enabled": True, "AttributeName": "expires_at"}
+    lab.dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=spec)
+    lab.control.advance(7_300)
+    assert _keys(lab, table, WEST) == {"k0", "k1", "k2"} == _keys(lab, table)
