@@ -18,6 +18,7 @@ from bench.window import Job, Window, main
 from ops.aws import Aws
 from ops.clock import SystemClock
 from ops.dynamodb.client import DataPlane, data_plane
+from ops.dynamodb.durable import Checkpoint, DeadLetters, put_lines
 from ops.dynamodb.lines import read_lines, write_lines
 from ops.dynamodb.scan import Scan, ScanRequest
 from ops.dynamodb.write import BulkWriter, WriteTarget
@@ -57,10 +58,11 @@ def plane() -> DataPlane:
 
 
 def write(job: Job, window: Window) -> int:
-    """Export lines into a table by the bulk writer."""
-    writer = BulkWriter(plane(), WriteTarget(TABLE, KEYS))
+    """Export lines into a table as a command does it: rejected lines and checkpoint on disk, counts asserted."""
+    writer, folder = BulkWriter(plane(), WriteTarget(TABLE, KEYS)), Path(job.folder)
+    checkpoint = Checkpoint(folder / "checkpoint.json", job.case, SystemClock())
     with window:
-        counts = writer.put_lines(export_lines(job.files))
+        counts = put_lines(writer, export_lines(job.files), checkpoint, DeadLetters(folder / "rejected.jsonl"))
     if counts.written != job.items:
         raise RuntimeError(f"{counts.written} of {job.items} items written")
     return counts.written

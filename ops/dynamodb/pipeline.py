@@ -23,7 +23,7 @@ Ticket = TypeVar("Ticket")
 
 #: A server that answers after 10 ms is kept busy by these; AWS closes none of so few.
 MOST_AT_ONCE = 64
-FIRST_AT_ONCE = 8
+FIRST_AT_ONCE = 16
 #: Bodies on their way, together: what the process may hold of a file whatever its items' size.
 BYTES_AT_ONCE = 8 * 1024 * 1024
 
