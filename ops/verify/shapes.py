@@ -228,10 +228,9 @@ class _Learner:
     def _set(self, tag: str) -> _Text:
         member = b'"(?:' + _MEMBER[tag] + b')"'
         self._take(b"[")
-        while True:
-            self._drop(b'"')
-            if self._dropped(b",", b"]") == b"]":
-                break
+        self._drop(b'"')
+        while self._drop(b",", b"]", close=True) == b",":
+            self._drop(b'"', close=True)
         self._sets.append(len(self._groups))
         text = self._group(b"(", member + b"(?:," + member + b")*+", b")", b"", b"")
         self._pattern.append(rb"\]")
@@ -266,18 +265,13 @@ class _Learner:
         self._pattern.append(re.escape(self._ahead[0] + wanted))
         self._ahead = None
 
-    def _drop(self, *starts: bytes) -> None:
-        """A token that a group stands for; blanks before it would be lost, so there must be none."""
+    def _drop(self, *starts: bytes, close: bool = False) -> bytes:
+        """A token that a group stands for; blanks before it stay as a fixed part, unless it must follow closely."""
         token = self._peek()
-        if not token.startswith(starts) or self._ahead is None or self._ahead[0]:
+        if not token.startswith(starts) or self._ahead is None or (close and self._ahead[0]):
             raise _NoShape
+        self._pattern.append(re.escape(self._ahead[0]))
         self._ahead = None
-
-    def _dropped(self, *wanted: bytes) -> bytes:
-        token = self._peek()
-        if token not in wanted:
-            raise _NoShape
-        self._drop(token)
         return token
 
     def _peek(self) -> bytes:

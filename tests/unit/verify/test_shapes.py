@@ -1,0 +1,158 @@
+"""What a shape is learned from, what it fits, and what is left to the parser."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from ops.model.items import AttributeValue, Item, KeySchema
+from ops.recovery.preflight import parse_json
+from ops.verify import reading
+from ops.verify.canonical import canonical_item, canonical_key
+from ops.verify.fingerprint import recorder
+from ops.verify.reading import BadSourceLine, Reader
+from ops.verify.shapes import learn
+
+KEYS = KeySchema("pk", "S", "sk", "N")
+KEY = b'"sk":{"N":"7"},"pk":{"S":"k"}'
+ITEM = b'{"Item":{' + KEY + b',"x":%b}}\n'
+
+#: A value, another one of the same shape, and one that a pattern must not take for it.
+VALUES = [
+    (b'{"S":"a"}', b'{"S":"%s \\" \\\\ \\n \xc3\xa9 \x7f"}', b'{"S":"\\u0061"}'),
+    (b'{"S":""}', b'{"S":"\\b\\f\\r\\t"}', b'{"S":"a\\/b"}'),
+    (b'{"N":"1"}', b'{"N":"-120"}', b'{"N":"1.0"}'),
+    (b'{"N":"0"}', b'{"N":"-0.05"}', b'{"N":"-0"}'),
+    (b'{"N":"0.5"}', b'{"N":"123.456"}', b'{"N":"1e3"}'),
+    (b'{"N":"5"}', b'{"N":"%b"}' % (b"9" * 38), b'{"N":"01"}'),
+    (b'{"B":"AP8="}', b'{"B":""}', b'{"B":"AP9="}'),
+    (b'{"B":"AA=="}', b'{"B":"/+aa"}', b'{"B":"AB=="}'),
+    (b'{"BOOL":true}', b'{"BOOL":false}', b'{"BOOL":1}'),
+    (b'{"NULL":true}', b'{"NULL":true}', b'{"NULL":false}'),
+    (b'{"SS":["b","a"]}', b'{"SS":["c","b","\xc3\xa9","a"]}', b'{"SS":["a","a"]}'),
+    (b'{"NS":["2","10"]}', b'{"NS":["3"]}', b'{"NS":["3","3.0"]}'),
+    (b'{"BS":["AA==","AP8="]}', b'{"BS":["/+aa","AAAA"]}', b'{"BS":["AB=="]}'),
+    (b'{"SS": ["a"]}', b'{"SS": ["b","a"]}', b'{"SS":["b","a"]}'),
+    (b'{ "BOOL":\ttrue }', b'{ "BOOL":\tfalse }', b'{ "BOOL": false }'),
+    (b'{"SS":["only"]}', b'{"SS":["a,b","a"]}', b'{"SS":[]}'),
+    (b'{"M":{}}', b'{"M":{}}', b'{"M":{"a":{"S":"b"}}}'),
+    (b'{"L":[]}', b'{"L":[]}', b'{"L":[{"S":"b"}]}'),
+    (b'{"M":{"b":{"N":"1"},"a":{"S":"t"}}}', b'{"M":{"b":{"N":"2"},"a":{"S":"u"}}}',
+     b'{"M":{"a":{"S":"u"},"b":{"N":"2"}}}'),
+    (b'{"L":[{"S":"a"},{"M":{"z":{"BOOL":true}}},{"SS":["b","a"]}]}',
+     b'{"L":[{"S":"c"},{"M":{"z":{"BOOL":false}}},{"SS":["d","c"]}]}',
+     b'{"L":[{"S":"c"},{"M":{"z":{"BOOL":false}}}]}'),
+    (b'{ "S": "a" }', b'{ "S": "b" }', b'{"S":"b"}'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "alike", "unlike"), VALUES)
+def test_a_shape_fits_lines_that_differ_in_plain_values_only(value: bytes, alike: bytes, unlike: bytes) -> None:
+    shape = learn((ITEM % value).rstrip(b"\n"), KEYS, wrapped=True)
+    assert shape is not None
+    lines = [ITEM % value, ITEM % unlike, ITEM % alike, b"\n", b'{"Item":{}}\n']
+    rows = shape.rows(range(10, 20), b"".join(lines))
+    assert list(rows.at) == [10, 12]
+    items = [orjson.loads(line)["Item"] for line in (lines[0], lines[2])]
+    assert rows.items == [canonical_item(item) for item in items]
+    assert rows.keys == [canonical_key(item, KEYS) for item in items]
+    assert sorted(rows.others) == [(11, lines[1]), (13, b"\n"), (14, lines[4])]
+    only = shape.rows([3, 5, 8], lines[2] * 2)
+    assert (list(only.at), only.others) == ([3, 5], [])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"", b"{", b"[]", b"7", b'{"Item":7}', b'{"Item":{}}', b'{"Item":{%b},"more":1}' % KEY, b'{"Item":{%b}' % KEY,
+        b'{"Item":{%b}}}' % KEY, b'{"Item":{%b}} x' % KEY, b'{"Item":{%b}}\r' % KEY,
+        b'{"Item":{"sk":{"N":"7"}}}', b'{"Item":{"sk":{"S":"7"},"pk":{"S":"k"}}}',
+        b'{"Item":{"sk":{"N":"7.0"},"pk":{"S":"k"}}}' + b" ",
+        b'{"Item":{%b,"pk":{"S":"k"}}}' % KEY, b'{"Item":{%b,"a\\n":{"S":"k"}}}' % KEY,
+        ITEM.rstrip() % b'{"X":"a"}', ITEM.rstrip() % b'{"S":7}', ITEM.rstrip() % b'{"S":"a","N":"1"}',
+        ITEM.rstrip() % b"{}", ITEM.rstrip() % b'"a"', ITEM.rstrip() % b'{"NULL":false}', ITEM.rstrip() % b'{"BOOL":1}',
+        ITEM.rstrip() % b'{"SS":[]}', ITEM.rstrip() % b'{"SS":["a" ,"b"]}', ITEM.rstrip() % b'{"SS": ["a", "b"]}',
+        ITEM.rstrip() % b'{"L":[{"S":"a"}}}', ITEM.rstrip() % b'{"M":[]}', ITEM.rstrip() % b'{"S": "\\u0061"}',
+        ITEM.rstrip() % b'{"M":{"a":{"S":"b"},"a":{"S":"c"}}}',
+        ITEM.rstrip() % (b'{"L":[' * 40 + b'{"S":"a"}' + b"]}" * 40),
+        ITEM.rstrip() % (b'{"M":{"a":' * 40 + b'{"S":"a"}' + b"}}" * 40),
+        ITEM.rstrip() % (b'{"L":[' + b'{"S":"a"},' * 500 + b'{"S":"a"}]}'),
+        ITEM.rstrip() % (b'{"S":"%b"}' % (b"a" * 20_000)),
+    ],
+)  # fmt: skip
+def test_what_is_not_regular_has_no_shape(line: bytes) -> None:
+    if line.endswith(b" "):
+        # blanks at the end are no harm to the parser, and none to a shape
+        assert learn(line.rstrip(), KEYS) is not None
+    assert learn(line, KEYS, wrapped=True) is None
+
+
+def test_a_bare_item_has_a_shape_unless_lines_must_be_wrapped() -> None:
+    assert learn(b"{%b}" % KEY, KEYS) is not None
+    assert learn(b"{%b}" % KEY, KEYS, wrapped=True) is None
+
+
+def lines_of(*items: Item) -> bytes:
+    return b"".join(orjson.dumps({"Item": item}) + b"\n" for item in items)
+
+
+def item(number: int, **rest: AttributeValue) -> Item:
+    return {"pk": {"S": "k"}, "sk": {"N": str(number)}, **rest}
+
+
+def test_lines_that_fit_a_shape_are_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[bytes] = []
+
+    def parse(line: bytes, *, wrapped: bool) -> Item:
+        parsed.append(line)
+        return parse_json(line, wrapped=wrapped)
+
+    monkeypatch.setattr(reading, "parse_json", parse)
+    reader = Reader(KEYS, wrapped=True)
+    some = [item(n) for n in range(20)] + [item(n, x={"S": "a"}) for n in range(20, 40)]
+    odd = item(99, x={"N": "1.0"})
+    found = reader.digests(lines_of(*some, odd), 100)
+    assert [line for line in parsed if b'"1.0"' not in line] == []
+    assert len(parsed) == 1
+    again = reader.digests(lines_of(*some), 500)
+    assert len(parsed) == 1, "the shapes are kept for the next block"
+    record = recorder(KEYS)
+    wanted = [(100 + at, record(one).key, record(one).item) for at, one in enumerate([*some, odd])]
+    assert sorted(zip(found.lines, found.keys, found.items, strict=True)) == wanted
+    assert sorted(again.lines) == list(range(500, 540))
+
+
+def test_a_shape_that_fits_hardly_any_line_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[bytes] = []
+
+    def watched(line: bytes, keys: KeySchema, *, wrapped: bool = False) -> object:
+        compiled.append(line)
+        return learn(line, keys, wrapped=wrapped)
+
+    monkeypatch.setattr(reading, "learn", watched)
+    reader = Reader(KEYS, wrapped=True)
+    for block in range(60):
+        some = [item(n, **{f"x{block}-{n}": {"S": "a"}}) for n in range(40)]
+        assert len(reader.digests(lines_of(*some)).lines) == 40
+    assert len(compiled) == reading.ATTEMPTS
+
+
+def test_a_line_that_is_no_item_is_named_by_its_number() -> None:
+    with pytest.raises(BadSourceLine) as caught:
+        Reader(KEYS, wrapped=True).digests(lines_of(item(1), item(2)) + b"{}\n", 40)
+    assert caught.value.number == 42
+    assert str(caught.value) == "no member Item"
+
+
+def test_text_that_is_not_utf_8_is_no_item() -> None:
+    good, bad = lines_of(item(1)), lines_of(item(2, x={"S": "@"})).replace(b"@", b"\xed\xa0\x80")
+    with pytest.raises(BadSourceLine) as caught:
+        Reader(KEYS).digests(good + bad, 7)
+    assert caught.value.number == 8
+    assert "not JSON" in str(caught.value)
+
+
+def test_lines_that_hold_no_well_formed_item_are_marked() -> None:
+    found = Reader(KEYS).digests(lines_of(item(1), item(2, x={"SS": ["a", "a"]}), item(3)), 5)
+    assert found.faulty == {6}
+    assert sorted(found.lines) == [5, 6, 7]

@@ -1,0 +1,282 @@
+"""Processes of a comparison: how files are shared out, what they answer, and how they fail."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+
+from ops.errors import OpsError, RunFolderUnusable, SourceHasBadLines
+from ops.model.items import Item, KeySchema
+from ops.model.proof import SideInfo
+from ops.verify import gathering, worker
+from ops.verify.compare import TtlRule, compare, gather, gather_all, judge
+from ops.verify.fingerprint import TableDigest, recorder
+from ops.verify.lines import LineFile
+from ops.verify.merge import Raw, differences
+from ops.verify.sides import FilesSide, LinesSide
+from ops.verify.spill import FAULT, Row, Spill
+from ops.verify.worker import LINE_BITS, MergeJob, ReadJob, processors, read_raws, read_rows, run_jobs, shares
+
+KEYS = KeySchema("pk")
+BOTH = pytest.mark.parametrize("workers", [1, 2])
+
+
+def items(count: int) -> list[Item]:
+    return [{"pk": {"S": f"k{number}"}, "n": {"N": str(number)}} for number in range(count)]
+
+
+def lines(some: list[Item]) -> bytes:
+    return b"".join(orjson.dumps({"Item": item}) + b"\n" for item in some)
+
+
+def export(folder: Path, *parts: bytes, name: str = "part") -> tuple[LineFile, ...]:
+    files = []
+    for number, part in enumerate(parts):
+        path = folder / f"{name}-{number}.json.gz"
+        path.write_bytes(gzip.compress(part))
+        files.append(LineFile(path, f"s3://bucket/{name}-{number}.json.gz"))
+    return tuple(files)
+
+
+def side(files: tuple[LineFile, ...], count: int | None = None, ttl: str | None = None) -> FilesSide:
+    return FilesSide(SideInfo("export", "test"), files, KEYS, count, ttl)
+
+
+@BOTH
+def test_a_line_that_is_no_item_is_named_with_its_file(tmp_path: Path, workers: int) -> None:
+    files = export(tmp_path, lines(items(40)), lines(items(3)) + b'{"Item":7}\n' + lines(items(2)))
+    with pytest.raises(SourceHasBadLines) as caught:
+        gather(side(files), tmp_path, workers=workers)
+    assert caught.value.what == "s3://bucket/part-1.json.gz line 4 is not an item"
+    assert caught.value.why == "no member Item"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["part-0.json.gz", "part-1.json.gz"]
+    with pytest.raises(SourceHasBadLines, match="line 4 is not an item"):
+        list(side(files).read())
+
+
+def spoiled(content: bytes) -> dict[str, bytes]:
+    middle = len(content) // 2
+    return {
+        "cut": content[:middle],
+        "cut in the checksum": content[:-3],
+        "empty": b"",
+        "flipped": content[:middle] + bytes([content[middle] ^ 16]) + content[middle + 1 :],
+        "checksum": content[:-8] + bytes([content[-8] ^ 1]) + content[-7:],
+        "length": content[:-1] + b"\1",
+        "followed by something else": content + b"more",
+        "zeros, then something else": content + b"\0\0\1",
+        "not packed": lines(items(3)),
+    }
+
+
+@pytest.mark.parametrize("name", spoiled(b"0123456789abcdef"))
+@BOTH
+def test_a_broken_gzip_file_is_never_read_as_a_whole_one(tmp_path: Path, name: str, workers: int) -> None:
+    good, bad = export(tmp_path, lines(items(50)), lines(items(5000)))
+    bad.path.write_bytes(spoiled(bad.path.read_bytes())[name])
+    with pytest.raises(SourceHasBadLines) as caught:
+        gather(side((good, bad)), tmp_path, workers=workers)
+    assert caught.value.what == "s3://bucket/part-1.json.gz cannot be read"
+    assert caught.value.why
+
+
+def test_a_gzip_file_of_several_members_is_read_to_its_end(tmp_path: Path) -> None:
+    [file] = export(tmp_path, b"")
+    some = items(30_000)
+    members = [gzip.compress(lines(some[at : at + 10_000])) for at in range(0, 30_000, 10_000)]
+    file.path.write_bytes(members[0] + members[1] + b"\0" * 200_000 + members[2] + b"\0")
+    assert list(side((file,)).read()) == some
+    assert max(map(len, file.blocks())) < 200_000
+
+
+def test_a_file_that_is_gone_is_told_by_the_process_that_misses_it(tmp_path: Path) -> None:
+    files = export(tmp_path, lines(items(2)), lines(items(2)))
+    jobs = [[ReadJob(KEYS, ((number, file),), tmp_path)] for number, file in enumerate(files)]
+    files[1].path.unlink()
+    with pytest.raises(SourceHasBadLines) as caught:
+        run_jobs(jobs)
+    assert caught.value.what == "s3://bucket/part-1.json.gz cannot be read"
+    assert "No such file" in caught.value.why
+
+
+def test_a_folder_that_cannot_hold_the_rows_is_told_by_the_process(tmp_path: Path) -> None:
+    files = export(tmp_path, lines(items(2)))
+    with pytest.raises(RunFolderUnusable) as caught:
+        run_jobs([[ReadJob(KEYS, ((0, files[0]),), tmp_path / "absent")]] * 2)
+    assert str(tmp_path / "absent") in caught.value.what
+    assert caught.value.fix
+
+
+def test_a_process_that_ends_unasked_is_an_error(tmp_path: Path) -> None:
+    job = MergeJob((), (), 0, 256, tmp_path / "absent" / "target")
+    with pytest.raises(OpsError, match="a process of the comparison ended with 1") as caught:
+        run_jobs([[job], [job]])
+    assert "FileNotFoundError" in caught.value.why
+
+
+def test_answers_come_in_the_order_of_the_jobs(tmp_path: Path) -> None:
+    files = export(tmp_path, lines(items(5)), lines(items(3)), lines(items(1)))
+    jobs = [ReadJob(KEYS, ((number, file),), tmp_path) for number, file in enumerate(files)]
+    assert [[one["count"] for one in share] for share in run_jobs([jobs[:2], jobs[2:]])] == [[5, 3], [1]]
+    assert [[one["count"] for one in share] for share in run_jobs([jobs])] == [[5, 3, 1]]
+    assert run_jobs([]) == []
+
+
+def test_files_are_shared_out_whole_and_evenly(tmp_path: Path) -> None:
+    files = []
+    for number, size in enumerate([10, 70, 20, 60, 0]):
+        (tmp_path / str(number)).write_bytes(b"x" * size)
+        files.append(LineFile(tmp_path / str(number)))
+    assert [[number for number, _ in share] for share in shares(files, 2)] == [[1, 0, 4], [3, 2]]
+    assert [[number for number, _ in share] for share in shares(files, 9)] == [[1], [3], [2], [0], [4]]
+    assert shares([], 2) == []
+    assert 1 <= processors() <= 4096
+
+
+def test_places_tell_file_line_and_fault(tmp_path: Path) -> None:
+    [file] = export(tmp_path, lines([*items(3), {"pk": {"S": "x"}, "bad": {"SS": []}}, *items(1)]))
+    [(keys, digests, places)] = read_rows(file, 5, KEYS)
+    base = 5 << LINE_BITS
+    assert sorted(places) == [base, base + 1, base + 2, base + 4, base + 3 | FAULT]
+    record = recorder(KEYS)
+    by_place = dict(zip(places, zip(keys, digests, strict=True), strict=True))
+    assert by_place[base + 2] == (record(items(3)[2]).key, record(items(3)[2]).item)
+
+
+@pytest.mark.parametrize("limit", [0, 1 << 20])
+def test_what_a_process_answers_is_what_a_stream_gives(tmp_path: Path, limit: int) -> None:
+    some: list[Item] = [*items(500), {"pk": {"S": "x"}, "bad": {"SS": []}}]
+    digest = TableDigest()
+    for record in map(recorder(KEYS), some):
+        digest.add(record)
+    files = export(tmp_path, lines(some[:200]), lines(some[200:]))
+    job = ReadJob(KEYS, tuple(enumerate(files)), tmp_path, limit)
+    for answer in (job.run(), *run_jobs([[job], [job]])[1]):
+        with gathering.Gathered(side(files), Spill()) as gathered:
+            gathered.adopt(json.loads(json.dumps(answer)))
+            assert (gathered.digest.count, gathered.digest.hex(), gathered.faults) == (501, digest.hex(), 1)
+            assert gathered.spill.count == 501
+            assert {row.key for row in gathered.spill} == {record.key for record in map(recorder(KEYS), some)}
+            gathered.adopt(job.run())
+            assert (gathered.digest.count, gathered.faults, gathered.spill.count) == (1002, 2, 1002)
+
+
+def test_what_was_merged_elsewhere_comes_back_as_it_was(tmp_path: Path) -> None:
+    with Spill(tmp_path) as left, Spill(tmp_path) as right:
+        for number in range(256):
+            row = Row(bytes([number]) * 32, b"i" * 32, number)
+            if number % 5:
+                left.add(*row)
+            if number % 7:
+                right.add(row.key, b"j" * 32 if number % 11 == 0 else row.item, FAULT | 9 if number == 3 else 9)
+            if number % 50 == 0:
+                right.add(*row)
+        whole = list(differences(left, right))
+        assert {one.kind for one in whole} == {"missing", "extra", "changed", "duplicate", "shape"}
+        files = tuple(left.files()), tuple(right.files())
+        targets = [tmp_path / "a", tmp_path / "b"]
+        jobs = [MergeJob(*files, 0, 99, targets[0]), MergeJob(*files, 99, 256, targets[1])]
+        answers = run_jobs([[jobs[0]], [jobs[1]]])
+        read: list[list[Raw]] = [list(read_raws(target)) for target in targets]
+        assert [one["differences"] for [one] in answers] == [len(part) for part in read]
+        assert read[0] + read[1] == whole
+        assert all(part for part in read)
+        assert list(differences(left, right)) == whole, "what was lent is still there"
+
+
+def test_every_side_of_a_comparison_is_closed_when_one_cannot_be_read(tmp_path: Path) -> None:
+    good, bad = export(tmp_path, lines(items(5))), export(tmp_path, b"{}\n", name="bad")
+    with pytest.raises(SourceHasBadLines, match="bad-0"):
+        gather_all((side(good), side(bad)), tmp_path, workers=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad-0.json.gz", "part-0.json.gz"]
+
+
+def test_files_and_streams_are_gathered_in_the_order_they_were_given(tmp_path: Path) -> None:
+    stream = LinesSide(SideInfo("lines", "memory"), lambda: iter(items(7)), KEYS)
+    files = side(export(tmp_path, lines(items(4)), lines(items(9)[4:])), 9)
+    found = gather_all((stream, files, stream), tmp_path)
+    try:
+        assert [one.count.items for one in found] == [7, 9, 7]
+        assert [one.count.declared for one in found] == [None, 9, None]
+    finally:
+        for one in found:
+            one.close()
+
+
+@BOTH
+def test_items_of_files_that_have_expired_are_left_out_and_counted(tmp_path: Path, workers: int) -> None:
+    now = 1_800_000_000
+    past: Item = {"pk": {"S": "past"}, "expires": {"N": str(now - 1)}}
+    ahead: Item = {"pk": {"S": "ahead"}, "expires": {"N": str(now + 1)}}
+    left = side(export(tmp_path, lines([*items(4), past]), lines([ahead])), 6, "expires")
+    right = side(export(tmp_path, lines(items(4)[1:]), name="right"), 3, "expires")
+    found = compare(left, right, keys=KEYS, ttl=TtlRule("expires", now), folder=tmp_path, workers=workers)
+    assert found.ignored == {"ttl": 1}
+    assert sorted(one.key["pk"]["S"] for one in found.differences if one.key) == ["ahead", "k0"]
+    assert found.missing == 2
+
+
+@BOTH
+def test_more_differing_items_of_files_than_are_listed_are_counted(tmp_path: Path, workers: int) -> None:
+    left, right = side(export(tmp_path, lines(items(60)))), side(export(tmp_path, b"", name="right"))
+    found = compare(left, right, keys=KEYS, listed=7, folder=tmp_path, workers=workers)
+    assert (found.missing, len(found.differences), found.listed_all) == (60, 7, False)
+    digests = [one.key_digest for one in found.differences]
+    assert digests == sorted(record.key.hex() for record in map(recorder(KEYS), items(60)))[:7]
+    assert compare(left, right, keys=KEYS, listed=60).listed_all
+
+
+def test_changed_items_of_files_are_told_by_attribute(tmp_path: Path) -> None:
+    changed: Item = {**items(9)[4], "n": {"N": "99"}}
+    left, right = side(export(tmp_path, lines(items(9)))), side(
+        export(tmp_path, lines([*items(4), changed, *items(9)[5:]]), name="right")
+    )  # fmt: skip
+    [one] = compare(left, right, keys=KEYS).differences
+    assert (one.kind, one.key) == ("changed", {"pk": {"S": "k4"}})
+    assert [(change.path, change.expected, change.found) for change in one.changes] == [("n", "N 4", "N 99")]
+    with gather(left) as first, gather(right) as second:
+        assert judge(first, second, keys=KEYS, workers=2).differences == (one,)
+
+
+def test_a_side_of_files_can_be_asked_for_items_by_key_and_by_place(tmp_path: Path) -> None:
+    files = side(export(tmp_path, lines(items(4)), lines(items(9)[4:])))
+    record = recorder(KEYS)
+    wanted = {record(one).key: None for one in items(9)[3:6]}
+    assert files.items_for(wanted) == {record(one).key: one for one in items(9)[3:6]}
+    assert dict(files.items_at([(1, 4), (0, 0), (1, 1)])) == {
+        (0, 0): items(1)[0], (1, 1): items(9)[5], (1, 4): items(9)[8]
+    }  # fmt: skip
+    assert [one.key for one in files.records()] == [record(one).key for one in items(9)]
+
+
+def test_a_job_is_read_from_standard_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What runs in the other process, run here."""
+    import gc
+    import io
+    import signal
+
+    class Input:
+        buffer = io.BytesIO()
+
+    [good, bad] = export(tmp_path, lines(items(2)), b"{}\n")
+    jobs = [ReadJob(KEYS, ((0, good),), tmp_path).to_data(), ReadJob(KEYS, ((0, bad),), tmp_path).to_data()]
+    Input.buffer = io.BytesIO(json.dumps(jobs).encode())
+    monkeypatch.setattr(sys, "stdin", Input)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        assert worker.main() == 0
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+        gc.enable()
+    first, second = json.loads(capsys.readouterr().out)
+    assert (first["count"], first["faults"]) == (2, 0)
+    assert second["error"] == "lines"
+    assert second["what"].endswith("part-1.json.gz line 1 is not an item")
