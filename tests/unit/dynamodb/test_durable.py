@@ -162,3 +162,26 @@ def test_an_interruption_keeps_what_is_settled(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         put_lines(writer(MemoryTable(mood=interrupted)), LINES, checkpoint(tmp_path, every_s=3600), dead(tmp_path))
     assert checkpoint(tmp_path).load().read == 101  # four batches; the line that was rejected is settled with them
+
+
+@pytest.mark.parametrize("after", [1, 3, 4])
+def test_a_resumed_run_still_knows_the_keys_of_the_lines_before_it(tmp_path: Path, after: int) -> None:
+    # Every line of the second half repeats a key of the first, with another value.
+    first = some_items(100)
+    lines = [*some_lines(first), *some_lines([{**one, "text": {"S": "again"}} for one in first])]
+    table = expiring(after)
+    with pytest.raises(CredentialsUnusable):
+        put_lines(writer(table, repeats="reject"), lines, checkpoint(tmp_path), dead(tmp_path))
+    counts = put_lines(writer(table, repeats="reject"), lines, checkpoint(tmp_path), dead(tmp_path))
+    assert counts == WriteCounts(read=200, written=100, rejected=100)
+    assert table.items == {key_bytes(one, KEYS): one for one in first}
+    assert [one["line"] for one in dead(tmp_path).read()] == list(range(101, 201))
+
+
+def test_the_callers_own_hooks_are_still_told(tmp_path: Path) -> None:
+    told: list[int] = []
+    refused: list[Rejected] = []
+    given = writer(MemoryTable(), on_acknowledged=told.append, on_rejected=refused.append)
+    put_lines(given, LINES, checkpoint(tmp_path), dead(tmp_path))
+    assert told[-1] == 300
+    assert [one.position for one in refused] == [41, 251]
