@@ -13,14 +13,17 @@ from typing import Any
 
 import pytest
 
+from ops.dynamodb.expressions import parse_where
 from ops.errors import BadArgument, ExportCorrupt, NoWayBack, OpsError, PlanStale
 from ops.flows import repairing
 from ops.flows.patching import write_patch
+from ops.flows.reading import ReadOptions, open_table, scan_items
 from ops.flows.repair_plan import RepairOptions, RepairPlan, plan_repair
 from ops.flows.repairing import RepairResult
 from ops.flows.reverting import MIXED, Window
 from ops.flows.session import Session
 from ops.runs import open_run
+from ops.verify.matching import matcher
 from ops.verify.patch import Change, patch
 from ops.verify.patch_apply import ADDED, NEWER, Applier
 from ops.verify.patch_file import PatchHead, PatchWriter, read_changes, read_head
@@ -68,8 +71,6 @@ class Bench:
 
     @property
     def opened(self) -> Any:
-        from ops.flows.reading import open_table
-
         return open_table(self.session, self.target)
 
     def foretell(self, **options: Any) -> RepairPlan:
@@ -419,3 +420,44 @@ def test_a_void_comparison_gives_no_patch(stage: Stage, session: Open, tmp_path:
         write_patch(session(), empty, bench.logical, (), tmp_path / "none.jsonl")
     assert not (tmp_path / "none.jsonl").exists()
     stage.forget(empty)
+
+
+CONDITIONS = [
+    "popularity > 9",
+    "popularity <> 5",
+    "n <> 5",
+    "s = 'x'",
+    "attribute_exists(ss) and size(ss) = 2",
+    "attribute_exists(s) and size(s) = 1",
+    "contains(ss, 'a')",
+    "contains(ns, 2)",
+    "attribute_type(m, 'M')",
+    "attribute_not_exists(m.deep)",
+    "begins_with(s, 'x')",
+    "flag = false",
+    "not (popularity between 3 and 20)",
+    "l[0] = 'x' or popularity in (1, 2)",
+    "genre = 'rock' and popularity < 7",
+]
+
+
+@pytest.fixture(scope="module")
+def mixed(stage: Stage) -> Iterator[str]:
+    """A table in which some items have attributes of every type."""
+    logical = stage.declare(items=30, stem="mixed")
+    given = [{**track(5), **KINDS}, {**track(6), **KINDS, "n": {"S": "text"}}]
+    stage.put(logical, [binaries(item, base64.b64decode) for item in given])
+    yield logical
+    stage.forget(logical)
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_a_condition_is_decided_here_as_a_scan_decides_it(
+    stage: Stage, session: Open, mixed: str, condition: str
+) -> None:
+    opened = session()
+    table = open_table(opened, opened.table(mixed))
+    matches = matcher(parse_where(condition)).matches
+    here = {key[1] for key, item in stage.items(mixed).items() if matches(wire(item))}
+    found = scan_items(opened, table, ReadOptions(where=condition, limit=None))
+    assert here == {one["id"]["S"] for one in found}
