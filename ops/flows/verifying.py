@@ -16,7 +16,7 @@ from ops.model.proof import Comparison, ControlOutcome
 from ops.model.recovery import ExportFiles
 from ops.recovery import backups, exports
 from ops.recovery.manifest import ExportAddress, open_export
-from ops.verify.compare import LISTED, Gathered, gather, judge
+from ops.verify.compare import LISTED, Gathered, TtlRule, gather, judge
 from ops.verify.control import stream_control
 from ops.verify.sides import Side
 
@@ -62,13 +62,13 @@ def verify(session: Session, subject: str, against: str | None, options: VerifyO
             if options.control and proof.listed_all and not proof.void:
                 control = stream_control(
                     expected, right, keys=keys, random=Random(options.seed), known=proof, ttl=rule,
-                    judging=lambda one, two: _judge_all(one, two, keys),
+                    judging=lambda one, two: _judge_all(one, two, keys, rule),
                 )  # fmt: skip
     return Verification("items", files, proof, control)
 
 
-def _judge_all(expected: Gathered, found: Gathered, keys: KeySchema) -> Comparison:
-    return judge(expected, found, keys=keys, listed=ALL)
+def _judge_all(expected: Gathered, found: Gathered, keys: KeySchema, rule: TtlRule | None) -> Comparison:
+    return judge(expected, found, keys=keys, ttl=rule, listed=ALL)
 
 
 def diff(session: Session, left: str, right: str, ignore: tuple[str, ...], limit: int) -> Comparison:

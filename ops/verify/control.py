@@ -67,20 +67,26 @@ def stream_control(
     """Plant differences, compare again, and tell which of them were reported beyond those `known` already."""
     decide = judging or (lambda left, right: judge(left, right, keys=keys, ttl=ttl))
     spoken = {one.key_digest for one in known.differences}
-    altered, planted = plant(expected, keys, random, spoken)
+    altered, planted = plant(expected, keys, random, spoken, ttl)
     with gather(altered) as left:
         outcome = decide(left, replace(found, side=_still(found)))
     return ControlOutcome(planted, tuple(one for one in outcome.differences if one.key_digest not in spoken))
 
 
-def plant(side: Side, keys: KeySchema, random: Random, spoken: set[str]) -> tuple[AlteredSide, tuple[Difference, ...]]:
-    """Choose records and alter them; keys that differ already are left alone."""
-    chosen = _choose((one for one in side.records() if one.key.hex() not in spoken), len(KINDS), random)
+def plant(
+    side: Side, keys: KeySchema, random: Random, spoken: set[str], ttl: TtlRule | None = None
+) -> tuple[AlteredSide, tuple[Difference, ...]]:
+    """Choose records and alter them; keys that differ already, and items that may have expired, are left alone."""
+    # an expired item on one side only is no difference, so to plant one would be to plant nothing
+    fit = (one for one in side.records() if one.key.hex() not in spoken and not (ttl and ttl.covers(one)))
+    kinds, chosen = KINDS, _choose(fit, len(KINDS), random)
+    if not chosen:
+        kinds, chosen = ("added",), _choose(side.records(), 1, random)
     items = side.items_for({one.key: key_from_json(one.key_json) for one in chosen})
     altered: dict[bytes, Record | None] = {}
     added: list[Record] = []
     planted: list[Difference] = []
-    for kind, record in zip(KINDS, chosen, strict=False):
+    for kind, record in zip(kinds, chosen, strict=False):
         difference_key = key_from_json(record.key_json)
         if kind == "removed":
             altered[record.key] = None

@@ -124,3 +124,31 @@ def test_a_comparer_that_always_says_equal_is_found_out() -> None:
             expected, gathered, keys=KEYS, random=Random(1), known=known, judging=lambda left, right: known
         )
     assert not outcome.caught
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_stream_control_is_caught_where_most_items_have_expired(seed: int) -> None:
+    now = 1_800_000_000
+    rule = TtlRule("expires_at", now)
+    expired: list[Item] = [{**item, "expires_at": {"N": str(now - 60)}} for item in some_items(200)[20:]]
+    expected = side([*some_items(20), *expired], ttl="expires_at")
+    found = side([*some_items(20), *expired[::2]], ttl="expires_at")
+    known = compare(expected, found, keys=KEYS, ttl=rule)
+    assert known.ignored == {"ttl": 90}
+    with gather(found) as gathered:
+        outcome = stream_control(expected, gathered, keys=KEYS, random=Random(seed), known=known, ttl=rule)
+    assert len(outcome.planted) == len(KINDS)
+    assert outcome.caught
+    assert len(outcome.found) == len(outcome.planted)
+
+
+def test_the_stream_control_plants_a_stranger_where_every_item_has_expired() -> None:
+    now = 1_800_000_000
+    rule = TtlRule("expires_at", now)
+    items: list[Item] = [{**item, "expires_at": {"N": str(now - 60)}} for item in some_items(5)]
+    expected, found = side(items, ttl="expires_at"), side(items[2:], ttl="expires_at")
+    known = compare(expected, found, keys=KEYS, ttl=rule)
+    with gather(found) as gathered:
+        outcome = stream_control(expected, gathered, keys=KEYS, random=Random(1), known=known, ttl=rule)
+    assert [one.kind for one in outcome.planted] == ["missing"]
+    assert outcome.caught
