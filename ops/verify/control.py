@@ -20,7 +20,7 @@ from ops.verify.fingerprint import Record, digest, recorder
 from ops.verify.sides import LinesSide, Side, key_from_json
 
 #: One of each is planted: as the found side sees it, an item is extra, missing, or changed in one way.
-KINDS = ("removed", "added", "number", "type", "text", "attribute", "set", "binary", "empty", "flag")
+KINDS: tuple[str, ...] = ("removed", "added", "number", "type", "text", "attribute", "set", "binary", "empty", "flag")
 
 #: Type tag and content of a value -> the value changed, or None.
 Alteration = Callable[[str, Any], AttributeValue | None]
