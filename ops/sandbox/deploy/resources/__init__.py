@@ -37,9 +37,6 @@ SPECS: Mapping[str, Spec] = {
 
 # What the sandbox may refuse to create, and why that is accepted. Anything else that is refused is an error.
 REFUSALS: Mapping[str, str] = {
-    "aws:dynamodb/kinesisStreamingDestination:KinesisStreamingDestination": "no Kinesis destinations of tables",
-    "aws:backup/restoreTestingPlan:RestoreTestingPlan": "AWS Backup runs no job here, so none on trial",
-    "aws:backup/restoreTestingSelection:RestoreTestingSelection": "AWS Backup runs no job here, so none on trial",
     "aws:rds/instanceAutomatedBackupsReplication:InstanceAutomatedBackupsReplication": (
         "no automated backups of RDS in another Region"
     ),

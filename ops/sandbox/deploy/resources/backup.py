@@ -136,6 +136,33 @@ def _testing_selection_shape(inputs: Inputs) -> Inputs:
     }
 
 
+def _testing_read(client: Client, record: Record) -> Document:
+    answer = client("backup").get_restore_testing_plan(RestoreTestingPlanName=record.inputs["name"])
+    return fields(
+        plain(answer)["RestoreTestingPlan"],
+        name="RestoreTestingPlanName",
+        scheduleExpression="ScheduleExpression",
+        recoveryPointSelection="RecoveryPointSelection.{algorithm: Algorithm, includeVaults: IncludeVaults,"
+        " recoveryPointTypes: RecoveryPointTypes, selectionWindowDays: SelectionWindowDays}",
+    )
+
+
+def _testing_selection_read(client: Client, record: Record) -> Document:
+    answer = client("backup").get_restore_testing_selection(
+        RestoreTestingPlanName=record.inputs["restoreTestingPlanName"],
+        RestoreTestingSelectionName=record.inputs["name"],
+    )
+    return fields(
+        plain(answer)["RestoreTestingSelection"],
+        name="RestoreTestingSelectionName",
+        restoreTestingPlanName="RestoreTestingPlanName",
+        protectedResourceType="ProtectedResourceType",
+        protectedResourceArns="ProtectedResourceArns",
+        iamRoleArn="IamRoleArn",
+        validationWindowHours="ValidationWindowHours",
+    )
+
+
 SPECS = {
     "aws:backup/vaultLockConfiguration:VaultLockConfiguration": Spec(
         "backup",
@@ -148,13 +175,24 @@ SPECS = {
         unread={"changeableForDays": "AWS answers with the day of the lock instead of the grace"},
     ),
     "aws:backup/restoreTestingPlan:RestoreTestingPlan": Spec(
-        "backup", "create_restore_testing_plan", shape=_testing_shape
+        "backup",
+        "create_restore_testing_plan",
+        shape=_testing_shape,
+        outputs={"arn": "o.RestoreTestingPlanArn"},
+        delete=("delete_restore_testing_plan", {"RestoreTestingPlanName": "i.name"}),
+        read=_testing_read,
+        unread={"tags": "the sandbox keeps no tags of restore testing"},
     ),
     "aws:backup/restoreTestingSelection:RestoreTestingSelection": Spec(
         "backup",
         "create_restore_testing_selection",
         id="join(':', [i.restoreTestingPlanName, i.name])",
         shape=_testing_selection_shape,
+        delete=(
+            "delete_restore_testing_selection",
+            {"RestoreTestingPlanName": "i.restoreTestingPlanName", "RestoreTestingSelectionName": "i.name"},
+        ),
+        read=_testing_selection_read,
     ),
     "aws:backup/vault:Vault": Spec(
         "backup",
