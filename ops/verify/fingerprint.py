@@ -7,7 +7,7 @@ A secret (BLAKE2b's key, at most 64 bytes) keeps low-entropy items from being gu
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
@@ -114,14 +114,20 @@ class TableDigest:
 
     def add(self, record: Record) -> None:
         """Count one record."""
-        self.count += 1
-        value = int.from_bytes(record.item, "big")
-        self.total = (self.total + value) % _MODULUS
+        self.add_all((record.key,), (record.item,))
+
+    def add_all(self, keys: Sequence[bytes], items: Iterable[bytes]) -> None:
+        """Count digests of keys and items, side by side."""
         if self.counts is None or self.sums is None:
             self.counts, self.sums = array("q", bytes(8 * BUCKETS)), [0] * BUCKETS
-        bucket = bucket_of(record.key)
-        self.counts[bucket] += 1
-        self.sums[bucket] = (self.sums[bucket] + value) % _MODULUS
+        counts, sums, total = self.counts, self.sums, self.total
+        for key, value in zip(keys, map(int.from_bytes, items), strict=True):
+            bucket = key[0] << 4 | key[1] >> 4
+            counts[bucket] += 1
+            sums[bucket] = (sums[bucket] + value) % _MODULUS
+            total += value
+        self.total = total % _MODULUS
+        self.count += len(keys)
 
     def merge(self, other: TableDigest) -> None:
         """Add the counts and sums of a disjoint part."""

@@ -10,13 +10,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from ops.model.items import KeySchema
 from ops.model.proof import SideCount
 from ops.verify.details import Details, Lines, Notes
 from ops.verify.fingerprint import TableDigest
 from ops.verify.lines import LineFile
 from ops.verify.sides import FilesSide, SealedSide, Side
 from ops.verify.spill import Spill, SpillFile
-from ops.verify.worker import ReadJob, processors, run_jobs, shares
+from ops.verify.worker import DigestJob, ReadJob, digest_of, processors, run_jobs, shares
 
 #: Less than this is read sooner than another process has started.
 _WORTH_A_PROCESS_BYTES = 4_000_000
@@ -85,6 +86,21 @@ def gather_all(sides: Sequence[Side], folder: Path | None = None, *, workers: in
     return found
 
 
+def digest_files(files: Sequence[LineFile], keys: KeySchema, *, workers: int | None = None) -> TableDigest:
+    """Count and sum of the items of some files, in total and per bucket; nothing is put aside."""
+    jobs = [[DigestJob(keys, tuple(file for _, file in share))] for share in shares(files, _processes(files, workers))]
+    table = TableDigest()
+    for [answer] in run_jobs(jobs):
+        table.merge(digest_of(answer))
+    return table
+
+
+def _processes(files: Sequence[LineFile], workers: int | None) -> int:
+    if workers is not None:
+        return workers
+    return 1 if sum(file.size_bytes for file in files) < _WORTH_A_PROCESS_BYTES else processors()
+
+
 def _empty(side: Side, folder: Path | None) -> Gathered:
     if not isinstance(side, FilesSide):
         return Gathered(side, Spill(folder), details=Notes(folder))
@@ -109,9 +125,8 @@ def _read_files(sides: Sequence[Gathered], workers: int | None) -> None:
         if isinstance(one.side, FilesSide)
         for number, file in enumerate(one.side.files)
     ]
-    size_bytes = sum(file.size_bytes for _, _, file in files)
-    most = workers or (1 if size_bytes < _WORTH_A_PROCESS_BYTES else processors())
-    tasks = [_tasks([files[at] for at, _ in share]) for share in shares([file for *_, file in files], most)]
+    plain = [file for *_, file in files]
+    tasks = [_tasks([files[at] for at, _ in share]) for share in shares(plain, _processes(plain, workers))]
     answers = run_jobs([[job for _, job in own] for own in tasks])
     for own, found in zip(tasks, answers, strict=True):
         for (gathered, _), answer in zip(own, found, strict=True):

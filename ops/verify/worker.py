@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+from array import array
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any
 
 from ops.errors import OpsError, RunFolderUnusable, SourceHasBadLines
 from ops.model.items import KeySchema
+from ops.verify.fingerprint import TableDigest
 from ops.verify.lines import LineFile
 from ops.verify.merge import Raw, differences
 from ops.verify.reading import BadSourceLine, Reader
@@ -64,6 +66,35 @@ class ReadJob:
 
 
 @dataclass(frozen=True, slots=True)
+class DigestJob:
+    """Whole files of which only the digest is wanted."""
+
+    keys: KeySchema
+    files: tuple[LineFile, ...]
+
+    def to_data(self) -> dict[str, Any]:
+        """For another process."""
+        return {"job": "digest", "keys": asdict(self.keys), "files": [file.to_data() for file in self.files]}
+
+    def run(self) -> dict[str, Any]:
+        """Read all of them; the answer is what `digest_of` takes."""
+        table = TableDigest()
+        for file in self.files:
+            for keys, items, _ in read_rows(file, 0, self.keys):
+                table.add_all(keys, items)
+        sums = [f"{value:x}" for value in table.sums or ()]
+        return {"count": table.count, "total": f"{table.total:x}", "counts": list(table.counts or ()), "sums": sums}
+
+
+def digest_of(answer: dict[str, Any]) -> TableDigest:
+    """What a DigestJob answered."""
+    if not answer["count"]:
+        return TableDigest()
+    sums = [int(value, 16) for value in answer["sums"]]
+    return TableDigest(answer["count"], int(answer["total"], 16), array("q", answer["counts"]), sums)
+
+
+@dataclass(frozen=True, slots=True)
 class MergeJob:
     """The parts from `first` until before `last` of two sides; what differs is written to `target`."""
 
@@ -91,7 +122,7 @@ class MergeJob:
         return {"differences": count}
 
 
-Job = ReadJob | MergeJob
+Job = ReadJob | DigestJob | MergeJob
 
 
 class BorrowedRows(Spill):
@@ -202,6 +233,8 @@ def _job(data: dict[str, Any]) -> Job:
         files = tuple((number, LineFile.from_data(file)) for number, file in data["files"])
         folder = None if data["folder"] is None else Path(data["folder"])
         return ReadJob(KeySchema(**data["keys"]), files, folder, data["memory_limit_bytes"])
+    if data["job"] == "digest":
+        return DigestJob(KeySchema(**data["keys"]), tuple(map(LineFile.from_data, data["files"])))
     expected, found = (tuple(map(SpillFile.from_data, data[side])) for side in ("expected", "found"))
     return MergeJob(expected, found, data["first"], data["last"], Path(data["target"]))
 

@@ -16,6 +16,7 @@ from ops.model.proof import SideInfo
 from ops.verify import gathering, worker
 from ops.verify.compare import TtlRule, compare, gather, gather_all, judge
 from ops.verify.fingerprint import TableDigest, recorder
+from ops.verify.gathering import digest_files
 from ops.verify.lines import LineFile
 from ops.verify.merge import Raw, differences
 from ops.verify.sides import FilesSide, LinesSide
@@ -164,6 +165,20 @@ def test_what_a_process_answers_is_what_a_stream_gives(tmp_path: Path, limit: in
             assert {row.key for row in gathered.spill} == {record.key for record in map(recorder(KEYS), some)}
             gathered.adopt(job.run())
             assert (gathered.digest.count, gathered.faults, gathered.spill.count) == (1002, 2, 1002)
+
+
+@pytest.mark.parametrize("workers", [None, 1, 2, 9])
+def test_the_digest_of_files_is_that_of_their_records(tmp_path: Path, workers: int | None) -> None:
+    some = items(300)
+    wanted = TableDigest()
+    for record in map(recorder(KEYS), some):
+        wanted.add(record)
+    files = export(tmp_path, lines(some[:7]), b"", lines(some[7:]))
+    found = digest_files(files, KEYS, workers=workers)
+    assert (found.count, found.hex()) == (300, wanted.hex())
+    assert found.differing_buckets(wanted) == []
+    assert digest_files(files[:1], KEYS, workers=workers).differing_buckets(wanted)
+    assert digest_files((), KEYS, workers=workers).count == 0
 
 
 def test_what_was_merged_elsewhere_comes_back_as_it_was(tmp_path: Path) -> None:
