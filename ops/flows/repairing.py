@@ -199,7 +199,9 @@ def carry_out(
                 _apply(session, run, prepared, tally, kept, stop)
     except OpsError as error:
         error.run = run.id
-        error.changed = f"{tally.applied:,} of {prepared.forecast.apply:,} changes were applied; undo: {prepared.undo}"
+        error.changed = (
+            f"at least {tally.applied:,} of {prepared.forecast.apply:,} changes were applied; undo: {prepared.undo}"
+        )
         error.fix = (*error.fix, resume_line(session, run, command(table)))
         raise
     return tally.result(table, run, prepared)

@@ -222,6 +222,23 @@ def test_an_export_goes_into_a_table_that_exists(stage: Stage) -> None:
     stage.forget(table)
 
 
+def test_an_import_that_was_interrupted_says_so_and_goes_on(stage: Stage) -> None:
+    table = stage.declare(items=200, stem="into")
+    before = stage.items(table)
+    manifest = stage.ops("export-s3", table, "-o", "json").document["result"]["manifest"]
+    for artist, ident in list(before)[::2]:
+        stage.dynamodb.delete_item(TableName=table, Key={"artist_id": {"S": artist}, "id": {"S": ident}})
+    stopped = stage.interrupted("BatchWriteItem", "", "import-s3", manifest, "--into", table, "--yes")
+    assert (stopped.code, stopped.out) == (130, ""), stopped.err
+    assert f"BatchWriteItem {table}" in stopped.err
+    line = next(one for one in stopped.err.splitlines() if "--resume" in one)
+    done = stage.ops(*line.split("ops ", 1)[1].split(), "-o", "json")
+    assert done.code == 0, done.err
+    assert done.document["result"]["read"] == 200
+    assert stage.items(table) == before
+    stage.forget(table)
+
+
 @pytest.mark.parametrize(
     "words",
     [
