@@ -26,8 +26,9 @@ from ops.model.items import Item, KeySchema
 from ops.model.proof import SideInfo
 from ops.recovery.objects import gzip_lines
 from ops.verify.compare import compare
-from ops.verify.fingerprint import TableDigest, recorder
-from ops.verify.sides import LinesSide
+from ops.verify.gathering import digest_files
+from ops.verify.lines import LineFile
+from ops.verify.sides import FilesSide
 
 TABLE = "bench"
 REGION = "us-east-1"
@@ -85,23 +86,25 @@ def read(job: Job, window: Window) -> int:
 
 
 def fingerprint(job: Job, window: Window) -> int:
-    """Export lines to the digest of the table, on one core."""
-    digest, record = TableDigest(), recorder(KEYS)
+    """Export lines to the digest of the table; options: workers (1)."""
     with window:
-        for item in export_items(job.files):
-            digest.add(record(item))
+        digest = digest_files(line_files(job.files), KEYS, workers=int(job.options.get("workers", 1)))
     return digest.count
 
 
 def compare_sides(job: Job, window: Window) -> int:
     """Two exports compared; exactly the planted differences must come out."""
-    sides = [LinesSide(SideInfo("export", files[0]), lambda files=files: export_items(files), KEYS)  # type: ignore[misc]
-             for files in (job.files, job.others)]  # fmt: skip
+    sides = [FilesSide(SideInfo("export", files[0]), line_files(files), KEYS) for files in (job.files, job.others)]
     with window:
         found = compare(sides[0], sides[1], keys=KEYS)
     if (found.changed, found.missing, found.extra) != differences(job.items) or found.duplicates or found.shape:
         raise RuntimeError(f"wrong result: changed {found.changed}, missing {found.missing}, extra {found.extra}")
     return job.items
+
+
+def line_files(files: tuple[str, ...]) -> tuple[LineFile, ...]:
+    """The files as the comparison reads them."""
+    return tuple(LineFile(Path(file)) for file in files)
 
 
 def help_text(job: Job, window: Window) -> int:
