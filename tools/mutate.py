@@ -13,6 +13,7 @@ import argparse
 import ast
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -32,7 +33,7 @@ from typing import Literal
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("ops", "loader", "infra", "tests", "tools", "bench", "pyproject.toml")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", ".work", ".peers", ".hypothesis", "*.pyc")
-#: A source and the tests that must notice its mutants; those that name the module run first.
+#: Sources, and the folders whose tests must notice their mutants: those tests that name the module.
 TARGETS = (
     ("ops/verify/*.py", ("tests/unit/verify", "tests/property/verify")),
     ("ops/dynamodb/write.py", ("tests/unit/dynamodb", "tests/property/dynamodb")),
@@ -227,11 +228,11 @@ def mutated(source: str, number: int) -> str:
 
 
 def tests_of(path: str, folders: Sequence[str], root: Path = ROOT) -> list[str]:
-    """Test files for a source: those that name its module first, then all others of the same folders."""
-    module = path.removesuffix(".py").replace("/", ".")
+    """Test files for a source: those that name its module, or all of the folders when none does."""
+    module = re.compile(rf"\b{re.escape(path.removesuffix('.py').replace('/', '.'))}\b")
     files = [file for folder in folders for file in sorted((root / folder).glob("test_*.py"))]
-    named = sorted(files, key=lambda file: module not in file.read_text(encoding="utf-8"))
-    return [str(file.relative_to(root)) for file in named]
+    named = [file for file in files if module.search(file.read_text(encoding="utf-8"))]
+    return [str(file.relative_to(root)) for file in named or files]
 
 
 class Bench:
@@ -286,13 +287,13 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def targets(only: str, root: Path = ROOT) -> dict[str, list[str]]:
+def targets(only: Sequence[str], root: Path = ROOT) -> dict[str, list[str]]:
     """Source and its tests."""
     found = {}
     for pattern, folders in TARGETS:
         for path in sorted(root.glob(pattern)):
             name = str(path.relative_to(root))
-            if name.endswith(only) and path.name != "__init__.py":
+            if (not only or name.endswith(tuple(only))) and path.name != "__init__.py":
                 found[name] = tests_of(name, folders, root)
     return found
 
@@ -377,7 +378,7 @@ def share(results: Sequence[Result]) -> float:
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", help="targets whose path ends so")
+    parser.add_argument("--only", nargs="+", default=(), metavar="END", help="targets whose path ends so")
     parser.add_argument("--sample", type=int, help="at most so many mutants")
     parser.add_argument("--seed", type=int, default=1, help="of the sample")
     parser.add_argument("--workers", type=int, default=2)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Self
 
-from ops.errors import SourceHasBadLines
+from ops.errors import ExportCorrupt, OpsError, SourceHasBadLines
 
 BLOCK_BYTES = 1 << 16
 _PACKED_BYTES = 1 << 16
@@ -52,7 +52,7 @@ class LineFile:
                     yield rest + chunk[:end]
                     rest = chunk[end:]
         except (OSError, EOFError, zlib.error) as error:
-            raise SourceHasBadLines(f"{self.label} cannot be read", why=f"{error}", fix=_FIX) from error
+            raise self._unusable("cannot be read", "size", f"not a whole file: {error}") from error
         if rest:
             yield rest + b"\n"
 
@@ -71,18 +71,29 @@ class LineFile:
                     number = next(numbers, None)
             first = after
 
-    def bad_line(self, number: int, reason: str) -> SourceHasBadLines:
+    def bad_line(self, number: int, reason: str) -> OpsError:
         """The error that names a line (from 0)."""
-        return SourceHasBadLines(f"{self.label} line {number + 1} is not an item", why=reason, fix=_FIX)
+        return self._unusable(f"line {number + 1} is not an item", "foreign", reason, f"line {number + 1} is no item: ")
+
+    def check_count(self, lines: int) -> None:
+        """ExportCorrupt unless the file holds as many lines as its manifest says."""
+        if self.items is not None and lines != self.items:
+            raise self._unusable("", "count", f"{lines} lines, the manifest says {self.items}")
+
+    def _unusable(self, what: str, kind: str, why: str, where: str = "") -> OpsError:
+        """An object that a manifest names has a class of fault; a file has none."""
+        if self.items is not None:
+            return ExportCorrupt(f"export object {self.label} cannot be used", why=f"{kind}: {where}{why}")
+        return SourceHasBadLines(f"{self.label} {what}", why=why, fix=_FIX)
 
     def to_data(self) -> dict[str, Any]:
         """For another process."""
-        return {"path": str(self.path), "name": self.name, "wrapped": self.wrapped}
+        return {"path": str(self.path), "name": self.name, "wrapped": self.wrapped, "items": self.items}
 
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> Self:
         """What `to_data` gave."""
-        return cls(Path(data["path"]), data["name"], data["wrapped"])
+        return cls(Path(data["path"]), data["name"], data["wrapped"], data["items"])
 
 
 def unpacked(file: IO[bytes]) -> Iterator[bytes]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from struct import Struct
 from typing import Any
 
-from ops.errors import OpsError, RunFolderUnusable, SourceHasBadLines
+from ops.errors import ExportCorrupt, OpsError, RunFolderUnusable, SourceHasBadLines
 from ops.model.items import KeySchema
 from ops.verify.fingerprint import TableDigest
 from ops.verify.lines import LineFile
@@ -140,7 +140,7 @@ class BorrowedRows(Spill):
 
 
 def read_rows(file: LineFile, number: int, keys: KeySchema) -> Iterator[tuple[list[bytes], list[bytes], Sequence[int]]]:
-    """Digests of keys and items, and places, block by block; SourceHasBadLines names a line that is no item."""
+    """Digests of keys and items, and places, block by block; an error names a line that is no item."""
     reader = Reader(keys, wrapped=file.wrapped)
     first = start = number << LINE_BITS
     try:
@@ -151,6 +151,7 @@ def read_rows(file: LineFile, number: int, keys: KeySchema) -> Iterator[tuple[li
             if found.faulty:
                 places = [place | FAULT if place in found.faulty else place for place in places]
             yield found.keys, found.items, places
+        file.check_count(first - start)
     except BadSourceLine as error:
         raise file.bad_line(error.number - start, str(error)) from error
 
@@ -225,7 +226,11 @@ class _Child:
         self._process.communicate()
 
 
-_ERRORS: dict[str, type[OpsError]] = {"lines": SourceHasBadLines, "folder": RunFolderUnusable}
+_ERRORS: dict[str, type[OpsError]] = {
+    "lines": SourceHasBadLines,
+    "export": ExportCorrupt,
+    "folder": RunFolderUnusable,
+}
 
 
 def _job(data: dict[str, Any]) -> Job:
@@ -260,7 +265,7 @@ def main() -> int:
     try:
         for data in json.loads(sys.stdin.buffer.read()):
             answers.append(_job(data).run())
-    except (SourceHasBadLines, RunFolderUnusable) as error:
+    except (SourceHasBadLines, ExportCorrupt, RunFolderUnusable) as error:
         name = next(name for name, kind in _ERRORS.items() if isinstance(error, kind))
         answers.append({"error": name, "what": error.what, "why": error.why, "fix": list(error.fix)})
     sys.stdout.write(json.dumps(answers))

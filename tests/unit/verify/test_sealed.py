@@ -1,4 +1,4 @@
-"""A seal whose records are gone still proves equality, and says in which buckets it ends."""
+"""A seal whose records are gone (`ops.verify.sealed`) still proves equality, and says in which buckets it ends."""
 
 from __future__ import annotations
 

@@ -1,16 +1,17 @@
-"""Processes of a comparison: how files are shared out, what they answer, and how they fail."""
+"""Processes of a comparison: how files are shared out (`ops.verify.gathering`), what they answer, how they fail."""
 
 from __future__ import annotations
 
 import gzip
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import pytest
 
-from ops.errors import OpsError, RunFolderUnusable, SourceHasBadLines
+from ops.errors import ExportCorrupt, OpsError, RunFolderUnusable, SourceHasBadLines
 from ops.model.items import Item, KeySchema
 from ops.model.proof import SideInfo
 from ops.verify import gathering, worker
@@ -58,6 +59,27 @@ def test_a_line_that_is_no_item_is_named_with_its_file(tmp_path: Path, workers: 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["part-0.json.gz", "part-1.json.gz"]
     with pytest.raises(SourceHasBadLines, match="line 4 is not an item"):
         list(side(files).read())
+
+
+@BOTH
+def test_an_object_of_an_export_that_is_not_what_its_manifest_says_has_a_class(tmp_path: Path, workers: int) -> None:
+    good, bad = export(tmp_path, lines(items(4)), lines(items(3)))
+    good = replace(good, items=4)
+    wrong = replace(bad, items=2)
+    with pytest.raises(ExportCorrupt) as caught:
+        gather(side((good, wrong)), tmp_path, workers=workers)
+    assert caught.value.what == "export object s3://bucket/part-1.json.gz cannot be used"
+    assert caught.value.why == "count: 3 lines, the manifest says 2"
+    with gather(side((good, replace(bad, items=3))), tmp_path, workers=workers) as found:
+        assert found.count.items == 7
+    bad.path.write_bytes(gzip.compress(lines(items(2)) + b"{}\n"))
+    with pytest.raises(ExportCorrupt) as caught:
+        gather(side((good, replace(bad, items=3))), tmp_path, workers=workers)
+    assert caught.value.why == "foreign: line 3 is no item: no member Item"
+    bad.path.write_bytes(b"")
+    with pytest.raises(ExportCorrupt, match="export object") as caught:
+        gather(side((good, replace(bad, items=0))), tmp_path, workers=workers)
+    assert caught.value.why.startswith("size: not a whole file: ")
 
 
 def spoiled(content: bytes) -> dict[str, bytes]:
