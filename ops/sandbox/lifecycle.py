@@ -16,7 +16,7 @@ from pathlib import Path
 from ops.clock import Clock, SystemClock, rfc3339
 from ops.errors import PortTaken, SandboxBroken, SandboxNotRunning
 from ops.progress import Progress
-from ops.sandbox import children, postgres, processes
+from ops.sandbox import children, postgres, processes, second_servers
 from ops.sandbox.processes import ProcessRecord
 from ops.sandbox.provision import provision
 from ops.sandbox.state import (
@@ -296,7 +296,8 @@ def _leftovers(folder: Path) -> tuple[ProcessRecord, ...]:
     modules = ("ops.sandbox.server", "ops.sandbox.spotify")
     children_of_it = (f"-m {module} --folder {folder}" for module in modules)
     # initdb as well: the start may have been killed while it made the data folder
-    return processes.find(*children_of_it, f"-D {folder / 'pg' / 'data'}")
+    databases = (folder / "pg" / "data", *second_servers.folders(folder))
+    return processes.find(*children_of_it, *(f"-D {data}" for data in databases))
 
 
 def _end_all(folder: Path, state: SandboxState | None, clock: Clock) -> None:

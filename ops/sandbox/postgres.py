@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import pwd
 import secrets
+import shlex
 import shutil
 import signal
 import stat
@@ -32,6 +33,9 @@ PORT = 5432
 # sun_path holds 108 bytes on Linux and 104 on macOS, the closing NUL included (man 7 unix).
 SOCKET_PATH_LIMIT_BYTES = 100
 START_LIMIT_S = 20.0
+# the cluster as initdb left it and every log segment since: from these any later second can be restored
+BASE = "base"
+ARCHIVE = "wal"
 STOP_LIMIT_S = 5.0
 UNPRIVILEGED_USERS = ("nobody", "daemon", "postgres")
 
@@ -60,9 +64,10 @@ def start(folder: Path, clock: Clock) -> PostgresServer:
         binaries = _binaries(home, owner)
         password = secrets.token_urlsafe(24)
         _initdb(home, binaries, password, owner)
+        shutil.copytree(home / "data", home / BASE, symlinks=True)
     except OSError as error:
         raise StateFolderUnusable(f"{home}: {error.strerror}", changed=f"{home} may be half made") from error
-    process = _boot(home, binaries, owner, clock)
+    process = boot(home, home / "data", "postgres", owner, clock)
     server = PostgresServer(process, str(home / "s"), PORT, DATABASE_NAME, DATABASE_USERNAME, password)
     _create_database(server)
     return server
@@ -73,7 +78,7 @@ def restart(folder: Path, server: PostgresServer, clock: Clock) -> PostgresServe
     home = folder / "pg"
     owner = unprivileged_owner()
     stop(server.process, clock)
-    process = _boot(home, _binaries(home, owner), owner, clock)
+    process = boot(home, home / "data", "postgres", owner, clock)
     return replace(server, process=process)
 
 
@@ -87,7 +92,8 @@ def problem(server: PostgresServer) -> str:
     import psycopg
 
     try:
-        with connect(server, server.database) as connection:
+        # not the instance's own database: an RDS instance that was deleted lets nobody into it
+        with connect(server, "postgres") as connection:
             connection.execute("SELECT 1")
     except psycopg.Error as error:
         return str(error).strip().splitlines()[0]
@@ -140,7 +146,7 @@ def _check_reachable(folder: Path) -> None:
 
 
 def _make_home(home: Path, owner: Owner | None) -> None:
-    for folder in (home, home / "s"):
+    for folder in (home, home / "s", home / ARCHIVE):
         folder.mkdir(mode=0o700, exist_ok=True)
         if owner is not None:
             os.chown(folder, owner.uid, owner.gid)
@@ -204,6 +210,7 @@ def _initdb(home: Path, binaries: Path, password: str, owner: Owner | None) -> N
 
 
 def _initdb_command(home: Path, binaries: Path, password_file: Path) -> list[str]:
+    archive = shlex.quote(str(home / ARCHIVE)).replace("%", "%%")
     settings = {
         "listen_addresses": "",
         "unix_socket_directories": str(home / "s"),
@@ -213,6 +220,9 @@ def _initdb_command(home: Path, binaries: Path, password_file: Path) -> list[str
         "max_connections": "50",
         "max_wal_size": "64MB",
         "fsync": "off",
+        "archive_mode": "on",
+        # whole or not at all: a reader of the archive never sees half a segment
+        "archive_command": f"cp %p {archive}/%f.part && mv {archive}/%f.part {archive}/%f",
         "log_timezone": "UTC",
         "timezone": "UTC",
     }
@@ -220,7 +230,7 @@ def _initdb_command(home: Path, binaries: Path, password_file: Path) -> list[str
         str(binaries / "initdb"),
         *("-D", str(home / "data"), "-U", DATABASE_USERNAME, "--auth=scram-sha-256", f"--pwfile={password_file}"),
         *("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
-        *("--no-sync", "--no-instructions"),
+        *("--no-sync", "--no-instructions", "--wal-segsize=1"),
         *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
     ]
 
@@ -242,12 +252,14 @@ def _about_the_folder(said: str) -> bool:
     return any(text in said for text in texts)
 
 
-def _boot(home: Path, binaries: Path, owner: Owner | None, clock: Clock) -> ProcessRecord:
-    log = home.parent / "postgres.log"
+def boot(home: Path, data: Path, name: str, owner: Owner | None, clock: Clock) -> ProcessRecord:
+    """Start a server on `data` and wait until it takes queries, at the end of a recovery if there is one."""
+    log = home.parent / f"{name}.log"
+    binaries = _binaries(home, owner)
     deadline = clock.monotonic() + START_LIMIT_S
     while True:
-        process = _spawn(home, binaries, owner, log)
-        if _came_up(home, process, clock, deadline):
+        process = _spawn(name, data, binaries, owner, log)
+        if _came_up(data, process, clock, deadline):
             return process
         stop(process, clock)
         said = processes.log_tail(log)
@@ -257,28 +269,23 @@ def _boot(home: Path, binaries: Path, owner: Owner | None, clock: Clock) -> Proc
         clock.sleep(0.2)
 
 
-def _spawn(home: Path, binaries: Path, owner: Owner | None, log: Path) -> ProcessRecord:
-    return processes.spawn(
-        "postgres",
-        [str(binaries / "postgres"), "-D", str(home / "data")],
-        log=log,
-        environment=_environment(),
-        owner=owner,
-    )
+def _spawn(name: str, data: Path, binaries: Path, owner: Owner | None, log: Path) -> ProcessRecord:
+    command = [str(binaries / "postgres"), "-D", str(data)]
+    return processes.spawn(name, command, log=log, environment=_environment(), owner=owner)
 
 
-def _came_up(home: Path, process: ProcessRecord, clock: Clock, deadline: float) -> bool:
-    while not _ready(home, process.pid):
+def _came_up(data: Path, process: ProcessRecord, clock: Clock, deadline: float) -> bool:
+    while not _ready(data, process.pid):
         if not processes.alive(process) or clock.monotonic() >= deadline:
             return False
         clock.sleep(processes.POLL_S)
     return True
 
 
-def _ready(home: Path, pid: int) -> bool:
+def _ready(data: Path, pid: int) -> bool:
     """PostgreSQL writes its status as the eighth line of its own pid file."""
     try:
-        lines = (home / "data" / "postmaster.pid").read_text().splitlines()
+        lines = (data / "postmaster.pid").read_text().splitlines()
     except OSError:
         return False
     return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"

@@ -228,7 +228,7 @@ def _mode() -> int:
 
 
 def _ours(name: str) -> bool:
-    known = ("state.json", "lock", "pg", "spotify", "aws", "postgres.log", "deploy", "pulumi", "runs")
+    known = ("state.json", "lock", "pg", "spotify", "aws", "postgres", "deploy", "pulumi", "runs")
     return name.startswith(known)
 
 

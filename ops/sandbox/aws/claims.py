@@ -311,6 +311,8 @@ _CLAIMS: tuple[tuple[str, str, str], ...] = (
         disassociation_needs_its_protection_off_and_the_request_in_the_own_region
         of_two_replicas_both_stand_alone_after_a_disassociation_and_keep_their_data
         disassociation_waits_for_what_is_under_way"""),
+    ("CONDITION", GUIDE + "Expressions.OperatorsAndFunctions.html", """
+        what_cannot_be_compared_is_false_and_never_an_error"""),
     ("BULK-LIMIT", GUIDE + "BulkPutItems.Considerations.html", """
         a_bulk_put_needs_a_table_that_is_no_replica_and_not_being_restored
         no_replica_is_added_while_a_bulk_put_runs"""),
@@ -336,6 +338,19 @@ _CLAIMS: tuple[tuple[str, str, str], ...] = (
     ("RESTORE-TESTING", "docs.aws.amazon.com/aws-backup/latest/devguide/API_PutRestoreValidationResult.html", """
         a_verdict_is_kept_with_a_completed_restore_job_only
         restore_testing_plans_and_selections_are_created_changed_and_deleted"""),
+    ("RDS-RESTORE", "docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIT.html", """
+        a_restored_instance_has_the_rows_of_the_chosen_instant_in_a_database_of_its_own
+        several_instants_of_one_database_are_restored_each_as_it_was
+        the_latest_restorable_time_trails_by_five_minutes_and_latest_restores_it
+        a_restore_time_outside_the_window_or_with_latest_is_refused
+        without_backup_retention_there_is_no_point_in_time_restore
+        a_snapshot_restores_the_rows_of_its_instant_also_as_a_copy
+        a_restored_instance_is_creating_first_and_has_no_endpoint_yet
+        a_restore_resets_groups_zones_and_protection_unless_the_request_names_them
+        a_deleted_instance_takes_its_database_along_and_comes_back_from_its_final_snapshot
+        retained_backups_of_a_deleted_instance_restore_it_by_its_resource_id"""),
+    ("RDS-ASSUMED", "assumed: for PostgreSQL the API names the secret only at a modification, not at a restore", """
+        a_restored_instance_gets_its_own_managed_secret_by_a_modification"""),
 )  # fmt: skip
 
 NOT_IMITATED: tuple[Gap, ...] = (
@@ -352,8 +367,8 @@ NOT_IMITATED: tuple[Gap, ...] = (
     Gap("GAP-13", "Strong consistency across Regions (MRSC), and conflicts that it refuses."),
     Gap("GAP-15", "Application Auto Scaling by load: capacity never moves except up to a raised minimum."),
     Gap("GAP-17", "The DAX data path: no emulator speaks its protocol. Clusters are available at once."),
-    Gap("GAP-18", "Schedules of AWS Backup: no plan runs by itself, no restore test either; resources other than DynamoDB."),
-    Gap("GAP-19", "RDS data: a restored instance has no database behind it; Aurora endpoints are not bound."),
+    Gap("GAP-18", "Schedules of AWS Backup: no plan and no restore test runs by itself; resources but DynamoDB."),
+    Gap("GAP-19", "RDS: snapshots of a restored instance; data of engines but PostgreSQL; Aurora endpoints are not bound."),
     Gap("GAP-20", "Capacity of transactions, PartiQL, and Get, Query or Scan calls with parameters of the old API."),
     Gap("GAP-21", "Stream shards: one for ever, no Lambda event source; a stream switched off is unreadable at once."),
     Gap("GAP-22", "Contributor Insights report nothing and Kinesis destinations receive nothing: the settings only."),

@@ -13,6 +13,8 @@ class SandboxTime:
     def __init__(self, real: Callable[[], float] = time.time) -> None:
         self._real = real
         self._offset_s = 0.0
+        # (sandbox time before, sandbox time after) of each advance
+        self._jumps: list[tuple[float, float]] = []
 
     @property
     def offset_s(self) -> float:
@@ -27,7 +29,20 @@ class SandboxTime:
         """Step forwards. Backwards is refused: a journal whose times run back could not be replayed."""
         if not 0 <= seconds <= MAX_ADVANCE_S:
             raise ValueError(f"advance_s must be between 0 and {MAX_ADVANCE_S}, not {seconds}")
+        before_s = self.time()
         self._offset_s += seconds
+        self._jumps.append((before_s, before_s + seconds))
+
+    def machine_time(self, when_s: float) -> float:
+        """What this machine's clock said at that sandbox time; an instant that was skipped is the skip's."""
+        behind_s = self._offset_s
+        for before_s, after_s in reversed(self._jumps):
+            if when_s >= after_s:
+                break
+            behind_s -= after_s - before_s
+            if when_s >= before_s:
+                return before_s - behind_s
+        return when_s - behind_s
 
     def utcnow(self) -> datetime:
         """Naive UTC, the form moto stores everywhere."""

@@ -30,6 +30,10 @@ PATCHED: tuple[tuple[str, str, str], ...] = (
     ("moto.dax.models", "DaxCluster", "to_json"),
     ("moto.dax.responses", "DAXResponse", "create_cluster"),
     ("moto.dynamodb.comparisons", "", "create_condition_expression_parser get_expected get_filter_expression"),
+    ("moto.dynamodb.comparisons", "",
+     "AttributePath._get_attr AttributeValue FuncBeginsWith.expr FuncBetween.expr FuncContains.expr FuncIn.expr "
+     "FuncSize OpEqual.expr OpGreaterThan.expr OpGreaterThanOrEqual.expr OpLessThan.expr OpLessThanOrEqual.expr "
+     "OpNotEqual.expr"),
     ("moto.dynamodb.models", "DynamoDBBackend",
      "create_table delete_resource_policy delete_table describe_continuous_backups describe_table "
      "describe_time_to_live get_resource_policy get_table list_tags_of_resource put_resource_policy tag_resource "
@@ -46,10 +50,12 @@ PATCHED: tuple[tuple[str, str, str], ...] = (
      "restore_table_from_backup restore_table_to_point_in_time update_item update_table"),
     ("moto.dynamodbstreams.models", "DynamoDBStreamsBackend", "_get_table_from_arn get_records get_shard_iterator"),
     ("moto.moto_server.werkzeug_app", "", "DomainDispatcherApplication MotoRequestHandler create_backend_app"),
-    ("moto.rds.models", "DBInstance", "address default_port"),
+    ("moto.rds.models", "DBInstance", "address default_port endpoint latest_restorable_time save_automated_backup"),
+    ("moto.rds.models", "DBInstanceAutomatedBackup", "status"),
     ("moto.rds.models", "MasterUserSecret", "_generate_secret_string"),
     ("moto.rds.models", "RDSBackend",
-     "create_db_instance restore_db_instance_from_db_snapshot restore_db_instance_to_point_in_time"),
+     "copy_db_snapshot create_db_instance create_db_snapshot delete_db_instance get_db_snapshot modify_db_instance "
+     "restore_db_instance_from_db_snapshot restore_db_instance_to_point_in_time"),
     ("moto.iam.access_control", "PermissionResult", "NEUTRAL"),
     ("moto.s3.models", "FakeBucket", "get_permission"),
     ("moto.s3.models", "S3Backend", "put_object"),
@@ -145,6 +151,7 @@ def _install_modules(world: World, records: History, group: Replicas, meter: Met
         backups,
         buckets,
         bulk,
+        conditions,
         dax,
         exports,
         history,
@@ -175,6 +182,7 @@ def _install_modules(world: World, records: History, group: Replicas, meter: Met
     imports.install(world, records)
     bulk.install(world, records)
     around.install(world)
+    conditions.install()
     updates.install(world, meter)
     rds.install(world)
     dax.install()

@@ -170,3 +170,14 @@ def lab(shared_lab: Lab) -> Iterator[Lab]:
 @pytest.fixture
 def server_starter() -> Callable[..., tuple[subprocess.Popen[bytes], dict[str, Any]]]:
     return start_server
+
+
+@pytest.fixture(scope="module")
+def server_starter_of_the_module() -> Callable[..., tuple[subprocess.Popen[bytes], dict[str, Any]]]:
+    """For a module whose server must not be the shared one."""
+    return start_server
+
+
+@pytest.fixture(scope="module")
+def make_lab() -> type[Lab]:
+    return Lab

@@ -171,6 +171,7 @@ def test_a_restored_rds_instance_does_not_pretend_to_be_its_source(lab: Any) -> 
     rds.restore_db_instance_to_point_in_time(
         SourceDBInstanceIdentifier=source, TargetDBInstanceIdentifier=target, UseLatestRestorableTime=True
     )
+    lab.control.advance(21)
     (found,) = rds.describe_db_instances(DBInstanceIdentifier=target)["DBInstances"]
     assert found["Endpoint"]["Address"].endswith("rds.amazonaws.com")
 
