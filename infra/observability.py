@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.options import child, component_type
+from infra.schema import PROOF_METRIC, PROOF_NAMESPACE
 from infra.settings import AlarmSettings
 
 _PERIOD_S = 60
@@ -17,8 +18,6 @@ _DAY_S = 86_400
 _LOG_DAYS = 90
 _IMPORT_LOGS = "/aws-dynamodb/imports"
 # Counted by `ops` when a restore was proven, dimensions Stack and Table (its logical name).
-PROOF_NAMESPACE = "dynamo-ops"
-PROOF_METRIC = "RestoreProven"
 _FREE_STORAGE_BYTES = 2 * 1024**3
 
 

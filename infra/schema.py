@@ -10,6 +10,10 @@ from typing import Literal
 PROJECT = "dynamo-ops"
 SANDBOX_STACK = "sandbox"
 
+#: What a passed drill publishes, and the alarm on the age of the newest proof reads.
+PROOF_NAMESPACE = "dynamo-ops"
+PROOF_METRIC = "RestoreProven"
+
 AttributeType = Literal["S", "N", "B"]
 Projection = Literal["ALL", "KEYS_ONLY", "INCLUDE"]
 

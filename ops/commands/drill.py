@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -76,7 +77,7 @@ def run(
     with _opened(app, target, items, resource) as session:
         if target == "aws":
             app.confirm(f"run drill {scenario} in account {session.environment.document.account}?", yes=yes)
-        _drill(app, session, request)
+        _drill(app, session, replace(request, cannot=_cannot(session)))
 
 
 def report(
@@ -147,7 +148,7 @@ def _opened(app: App, target: str, items: int, resource: str) -> Iterator[Sessio
 
 
 def _drill(app: App, session: Session, request: DrillRequest) -> None:
-    from ops.drill.evidence import files_of
+    from ops.drill.evidence import files_of, publish_proof
     from ops.drill.run import run_drill
     from ops.drill.verdict import error_of
     from ops.report import terminal
@@ -165,6 +166,8 @@ def _drill(app: App, session: Session, request: DrillRequest) -> None:
             random=app.random,
         )
         files = files_of(run).as_dict()
+    if report.verdict == "pass":
+        publish_proof(session.aws, session.environment, request.logical)
     outcome = Outcome(
         drill_result(report, files),
         terminal.drill(report, width=app.width, color=app.options.color, files=files),
@@ -173,6 +176,15 @@ def _drill(app: App, session: Session, request: DrillRequest) -> None:
         run=report.run,
     )
     app.finish(outcome)
+
+
+def _cannot(session: Session) -> tuple[str, ...]:
+    """What the sandbox's deployment refuses or cannot read back, for the report."""
+    if not session.environment.is_sandbox:
+        return ()
+    from ops.sandbox.deploy import cannot
+
+    return cannot()
 
 
 def _seconds(text: str | None) -> float | None:

@@ -176,7 +176,7 @@ def _report(
         control_s=round(sum(one.end_s - one.start_s for one in bench.pauses), 3),
         damage=outcome.damage.counts,
         ambiguous=proof.ambiguous,
-        sandbox_cannot=SANDBOX_CANNOT_PROVE if bench.environment.is_sandbox else (),
+        sandbox_cannot=(*SANDBOX_CANNOT_PROVE, *bench.request.cannot) if bench.environment.is_sandbox else (),
         left_out=LEFT_OUT,
         baseline=outcome.stage.baseline,
     )

@@ -31,7 +31,8 @@ RESTORED_SUFFIX = "-restored"
 class DrillRequest:
     """What is to be drilled. Targets left None are those of the environment document; a seed left None is drawn.
 
-    `writes` is the number of good writes before the fault; `keep` leaves the drill tables for a look.
+    `writes` is the number of good writes before the fault; `keep` leaves the drill tables for a look;
+    `cannot` is what this backend is known not to prove, beyond what every sandbox report says.
     """
 
     scenario: str
@@ -41,6 +42,7 @@ class DrillRequest:
     rpo_s: float | None = None
     keep: bool = False
     writes: int = 60
+    cannot: tuple[str, ...] = ()
 
 
 class NotedClock:

@@ -6,6 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra.schema import PROOF_METRIC, PROOF_NAMESPACE
+from ops.aws import ControlPlane
+from ops.environment import Environment
 from ops.model.drill import DrillReport
 from ops.report.html import render_drill
 from ops.report.json import canonical
@@ -60,3 +63,14 @@ def keep(run: Run, report: DrillReport) -> Evidence:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def publish_proof(control: ControlPlane, environment: Environment, logical: str) -> None:
+    """Tell CloudWatch that a recovery was proven now: the alarm on the age of the newest proof counts from here."""
+    dimensions = {"Stack": environment.document.stack, "Table": logical}
+    datum = {
+        "MetricName": PROOF_METRIC,
+        "Value": 1.0,
+        "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
+    }
+    control.call("cloudwatch", "put_metric_data", Namespace=PROOF_NAMESPACE, MetricData=[datum])
