@@ -76,6 +76,7 @@ def test_a_killed_repair_goes_on_and_loses_nothing(stage: Stage, session: Open, 
     stage.put(logical, [good])
     planned, applied, already, conflicts = finished(stage, *words, run_of(runs))
     assert planned == ITEMS == applied + already + conflicts
+    assert conflicts == 1
     expected = {(item["artist_id"]["S"], item["id"]["S"]): item for item in wanted}
     expected[good["artist_id"]["S"], good["id"]["S"]] = good
     assert bench.items() == expected
