@@ -227,7 +227,7 @@ def mutated(source: str, number: int) -> str:
     raise ValueError(f"there is no mutant {number}")
 
 
-def tests_of(path: str, folders: Sequence[str], root: Path = ROOT) -> list[str]:
+def tests_of(path: str, folders: Sequence[str], root: Path) -> list[str]:
     """Test files for a source: those that name its module, or all of the folders when none does."""
     module = re.compile(rf"\b{re.escape(path.removesuffix('.py').replace('/', '.'))}\b")
     files = [file for folder in folders for file in sorted((root / folder).glob("test_*.py"))]
@@ -287,7 +287,7 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def targets(only: Sequence[str], root: Path = ROOT) -> dict[str, list[str]]:
+def targets(only: Sequence[str], root: Path) -> dict[str, list[str]]:
     """Source and its tests."""
     found = {}
     for pattern, folders in TARGETS:
@@ -298,7 +298,7 @@ def targets(only: Sequence[str], root: Path = ROOT) -> dict[str, list[str]]:
     return found
 
 
-def chosen(sources: Sequence[str], sample: int | None, seed: int, root: Path = ROOT) -> list[Mutant]:
+def chosen(sources: Sequence[str], sample: int | None, seed: int, root: Path) -> list[Mutant]:
     """All mutants of the sources, or a sample of them."""
     every = [one for name in sources for one in mutants_of(name, (root / name).read_text(encoding="utf-8"))]
     if sample is None or sample >= len(every):
@@ -386,8 +386,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="list the mutants and stop")
     parser.add_argument("--json", type=Path, help="write every verdict to this file")
     options = parser.parse_args(argv)
-    tests = targets(options.only)
-    mutants = chosen(list(tests), options.sample, options.seed)
+    tests = targets(options.only, ROOT)
+    mutants = chosen(list(tests), options.sample, options.seed, ROOT)
     if not mutants:
         sys.stderr.write("no target has such a name\n")
         return 2
