@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 from urllib.parse import urlsplit
 
-from ops.errors import CredentialsUnusable, NotAllowed, OpsError, TableNotFound, Throttled, Unreachable
+from ops.errors import AwsError as AwsError
+from ops.errors import CredentialsUnusable, NotAllowed, TableNotFound, Throttled, Unreachable
 
 CONNECT_TIMEOUT_S = 2
 #: Control-plane calls may be slow (ImportTable, restores); data calls have their own, shorter limit.
@@ -28,20 +29,6 @@ _EXPIRED = frozenset(
      "InvalidSignatureException", "SignatureDoesNotMatch", "InvalidAccessKeyId"}
 )  # fmt: skip
 _THROTTLED = frozenset({"ThrottlingException", "Throttling", "RequestLimitExceeded", "TooManyRequestsException"})
-
-
-class AwsError(OpsError):
-    """A refusal by AWS that the caller may know what to do with; `aws_code` is AWS's own code."""
-
-    code = "OPS-E107"
-    title = "AWS refused a call for a reason not foreseen here"
-    hint = "the text is AWS's own; correct its cause and run the command again"
-
-    def __init__(self, aws_code: str, message: str, operation: str) -> None:
-        super().__init__(f"{operation}: {aws_code}", why=message, changed="this call changed nothing")
-        self.aws_code = aws_code
-        self.message = message
-        self.operation = operation
 
 
 @dataclass(frozen=True, slots=True)

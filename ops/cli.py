@@ -159,8 +159,10 @@ def _end(invocation: Invocation, error: OpsError, *, cause: Exception | None = N
         traceback.print_exception(cause)
     if not spoken:
         voice.error(error)
+    app = invocation.app or App(load_settings({}, {}, Path("/"), Path("/")), GlobalOptions(), voice)
+    outcome = Outcome(result=None, lines=(), errors=(error,), run=error.run or app.run_id)
+    if not isinstance(error, Interrupted):  # an interrupted run stays open, so that it is seen and resumed
+        app.keep(outcome, error.exit_code)
     if invocation.wants_document:
-        app = invocation.app or App(load_settings({}, {}, Path("/"), Path("/")), GlobalOptions(), voice)
-        outcome = Outcome(result=None, lines=(), errors=(error,), run=error.run)
         emit_document(app, outcome, error.exit_code)
     sys.exit(error.exit_code)

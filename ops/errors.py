@@ -87,6 +87,20 @@ class SandboxBroken(OpsError):
     hint = "ops sandbox down && ops sandbox up"
 
 
+class AwsError(OpsError):
+    """A refusal by AWS that the caller may know what to do with; `aws_code` is AWS's own code."""
+
+    code = "OPS-E107"
+    title = "AWS refused a call for a reason not foreseen here"
+    hint = "the text is AWS's own; correct its cause and run the command again"
+
+    def __init__(self, aws_code: str, message: str, operation: str) -> None:
+        super().__init__(f"{operation}: {aws_code}", why=message, changed="this call changed nothing")
+        self.aws_code = aws_code
+        self.message = message
+        self.operation = operation
+
+
 class BadTime(OpsError):
     code = "OPS-E201"
     title = "a time that cannot be used"
@@ -282,7 +296,7 @@ class Unreachable(OpsError):
 class SourceQuotaUsed(OpsError):
     code = "OPS-E904"
     title = "source API quota used up or the source unavailable"
-    hint = "run the same ops load command again after the named time: it resumes"
+    hint = "run the same ops load command again after the named time, with --resume RUN"
 
 
 class PortTaken(OpsError):

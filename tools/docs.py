@@ -76,9 +76,28 @@ def environment_schema() -> str:
     return json.dumps({"$comment": "Made by `make docs` from the code. Do not edit.", **schema}, indent=2) + "\n"
 
 
+def sandbox_page() -> str:
+    """What the sandbox claims of AWS, with sources and tests, and what it does not imitate."""
+    from ops.sandbox.aws.claims import NOT_IMITATED, claims
+
+    lines = [
+        MADE + "# What the sandbox claims\n",
+        "Each line is a behaviour of AWS that the sandbox shows, with its source and the test that states it. None of",
+        "them has been confirmed on a real account by this project: AWS documents them or, where the source says",
+        "so, observed by others. What a sandbox cannot prove is listed at the end, and in every drill report.\n",
+        "| Id | Behaviour | Source | Test |",
+        "|---|---|---|---|",
+    ]
+    lines.extend(f"| {one.id} | {one.statement} | {one.source} | `{one.test}` |" for one in claims())
+    lines.extend(["\n## Not imitated\n", "| Id | What a sandbox run says nothing about |", "|---|---|"])
+    lines.extend(f"| {gap.id} | {gap.statement} |" for gap in NOT_IMITATED)
+    return "\n".join(lines) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page,
     "errors.md": errors_page,
+    "sandbox.md": sandbox_page,
     "environment.schema.json": environment_schema,
 }
 

@@ -20,7 +20,7 @@ import typer
 from ops.clock import Clock, SystemClock, rfc3339
 from ops.commands._voice import Voice
 from ops.config import Settings
-from ops.errors import ConfirmationMissing, OpsError, WrongAccount
+from ops.errors import BadArgument, ConfirmationMissing, OpsError, WrongAccount
 from ops.runs import Run, open_run, replace_file, resume_run
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ class App:
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     started_monotonic: float = field(default_factory=time.monotonic)
     environment: Environment | None = None
+    run_id: str | None = None
     random: Random = field(default_factory=SystemRandom)
 
     @property
@@ -145,10 +146,22 @@ class App:
         folder = self.settings.runs_folder
         if resume is not None:
             with resume_run(folder, resume, session.clock) as run:
+                self._same_kind(run)
+                self.run_id = run.id
                 yield run
             return
         with open_run(folder, sys.argv[1:], session.clock, self.random) as run:
+            self.run_id = run.id
             yield run
+
+    def _same_kind(self, run: Run) -> None:
+        """A run goes on with the command that began it: another one would work in its folder."""
+        began = [str(word) for word in run.lines[0].data.get("command", ())]
+        if self.command.split()[0] not in began:
+            raise BadArgument(
+                f"run {run.id} was begun by: ops {' '.join(began)}",
+                fix=(f"ops {' '.join(began)} --resume {run.id}",),
+            )
 
     @contextmanager
     def gentle_stop(self) -> Iterator[Stop]:
@@ -173,7 +186,7 @@ class App:
     def finish(self, outcome: Outcome) -> None:
         """Print the answer and leave with the documented exit code."""
         code = exit_code_of(outcome.errors)
-        self._keep(outcome, code)
+        self.keep(outcome, code)
         if self.output == "text":
             emit([*outcome.lines])
             for error in outcome.errors:
@@ -185,7 +198,7 @@ class App:
         if code:
             raise typer.Exit(code)
 
-    def _keep(self, outcome: Outcome, code: int) -> None:
+    def keep(self, outcome: Outcome, code: int) -> None:
         """The document of a run stays in its folder: `ops status` and `ops list` read it there."""
         folder = self.settings.runs_folder / (outcome.run or "")
         if outcome.run is None or not folder.is_dir():
@@ -242,7 +255,7 @@ def emit_document(app: App, outcome: Outcome, code: int) -> None:
 
 
 def envelope(app: App, outcome: Outcome, code: int) -> dict[str, Any]:
-    """Members as documented in docs/json.md; complete on success and on failure."""
+    """The same members for every command, on success and on failure; `schema` names the form of `result`."""
     environment = app.environment
     document = environment.document if environment else None
     return {

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from ops.commands._context import App, Outcome, app_of
 from ops.commands._options import DryRun, Resume
-from ops.errors import BadArgument, Interrupted
+from ops.errors import BadArgument, Interrupted, OpsError
 from ops.report.text import facts, table
 
 if TYPE_CHECKING:
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from loader.report import LoadReport
     from ops.flows.load_sources import LoadOptions
     from ops.flows.loading import LoadOutcome
+
+Value = TypeVar("Value")
 
 EXAMPLES = """\b
 Examples:
@@ -72,21 +77,45 @@ def _run(app: App, to: str, options: LoadOptions, resume: str | None, *, dry_run
     session = app.session()
     target = session.table(to)
     with app.run(session, resume) as run, app.gentle_stop() as stop:
-        prepared = prepare(session, target, options, run, stop.is_set, app.settings.runs_folder.parent)
+        again = _again(to, options, run.id)
+        prepared = _spelled(
+            lambda: prepare(session, target, options, run, stop.is_set, app.settings.runs_folder.parent), again
+        )
         app.voice.say(f"  run        {run.id}")
         lines = _plan_lines(prepared.plan, options.budget)
         if dry_run:
-            app.finish(Outcome(prepared.plan, lines, dry_run=True))
+            app.finish(Outcome(prepared.plan, lines, dry_run=True, run=run.id))
             return
         for line in lines:
             app.voice.say(line)
-        outcome = run_load(session, prepared, run)
-    _finish(app, outcome, stop.number)
+        outcome = _spelled(lambda: run_load(session, prepared, run), again)
+    for error in outcome.errors:
+        _spell(error, again)
+    _finish(app, outcome, stop.number, again)
 
 
-def _finish(app: App, outcome: LoadOutcome, signal_number: int) -> None:
+def _again(to: str, options: LoadOptions, run: str) -> str:
+    """The command that goes on with this load, as it can be typed."""
+    markets = " ".join(f"--market {market}" for market in options.markets)
+    artists = f" --artists {shlex.quote(options.artists)}" if options.artists else ""
+    return f"ops load {shlex.quote(options.source)} --to {shlex.quote(to)} {markets}{artists} --resume {run}"
+
+
+def _spelled(step: Callable[[], Value], again: str) -> Value:
+    """Run a step; an error that speaks of going on says how."""
+    try:
+        return step()
+    except OpsError as error:
+        _spell(error, again)
+        raise
+
+
+def _spell(error: OpsError, again: str) -> None:
+    error.fix = tuple(re.sub(r"ops load \.\.\. --resume \w+", lambda _: again, text) for text in error.fix)
+
+
+def _finish(app: App, outcome: LoadOutcome, signal_number: int, again: str) -> None:
     report = outcome.report
-    again = f"ops load ... --resume {report.run}"
     errors = list(outcome.errors)
     if report.interrupted:
         pending = max((one.pending for one in report.markets.values()), default=0)

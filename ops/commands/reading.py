@@ -13,11 +13,11 @@ from ops.errors import BadArgument
 from ops.report.items import FORMATS, as_csv, as_json_lines, as_table
 
 if TYPE_CHECKING:
-    from ops.flows.reading import Opened
+    from ops.flows.reading import Opened, ReadOptions
     from ops.model.items import Item
 
 Fields = Annotated[str | None, typer.Option("--fields", metavar="A,B", help="Only these attributes.")]
-Format = Annotated[str, typer.Option("--format", help="table, json, jsonl or csv.")]
+Format = Annotated[str | None, typer.Option("--format", help="table, json, jsonl or csv; table when left out.")]
 Many = Annotated[int, typer.Option("--limit", min=1, help="At most this many items.")]
 All = Annotated[bool, typer.Option("--all", help="Every item, over all pages.")]
 Consistent = Annotated[bool, typer.Option("--consistent", help="Strongly consistent; costs double.")]
@@ -43,16 +43,16 @@ def get(
     partition: Annotated[str, typer.Argument(metavar="PK", help="Partition key.", show_default=False)],
     sort: Annotated[str | None, typer.Argument(metavar="[SK]", help="Sort key, if the table has one.")] = None,
     consistent: Consistent = False,
-    form: Format = "json",
+    form: Format = None,
 ) -> None:
     """Print one item."""
+    from ops.flows.reading import ReadOptions, open_table
     from ops.flows.reading import get as get_one
-    from ops.flows.reading import open_table
 
     app = app_of(context, "get")
     session = app.session()
     opened = open_table(session, session.table(resource))
-    _show(app, opened, [get_one(opened, partition, sort, consistent=consistent)], None, form)
+    _show(app, opened, [get_one(opened, partition, sort, consistent=consistent)], ReadOptions(), form or "json")
 
 
 def query(
@@ -69,7 +69,7 @@ def query(
     every: All = False,
     descending: Annotated[bool, typer.Option("--desc", help="From the highest sort key down.")] = False,
     consistent: Consistent = False,
-    form: Format = "table",
+    form: Format = None,
 ) -> None:
     """Print the items of one partition of a table or an index."""
     from ops.flows.reading import ReadOptions, open_table, query_items
@@ -80,7 +80,7 @@ def query(
     options = ReadOptions(
         index, where, _split(fields), None if every else limit, descending=descending, consistent=consistent, sort=sort
     )
-    _show(app, opened, query_items(opened, partition, options), index, form)
+    _show(app, opened, query_items(opened, partition, options), options, form)
 
 
 def scan(
@@ -94,7 +94,7 @@ def scan(
     segments: Annotated[int | None, typer.Option(min=1, max=64, help="Parallel segments.")] = None,
     max_rcu: Annotated[float | None, typer.Option(min=1, help="Read capacity units a second at most.")] = None,
     consistent: Consistent = False,
-    form: Format = "table",
+    form: Format = None,
 ) -> None:
     """Print items of a table or an index, in no particular order."""
     from ops.flows.reading import ReadOptions, open_table, scan_items
@@ -111,24 +111,25 @@ def scan(
         segments=segments,
         max_rcu=max_rcu,
     )
-    _show(app, opened, scan_items(session, opened, options), index, form)
+    _show(app, opened, scan_items(session, opened, options), options, form)
 
 
 def _split(fields: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in fields.split(",") if name.strip()) if fields else ()
 
 
-def _show(app: App, opened: Opened, items: Iterable[Item], index: str | None, form: str) -> None:
+def _show(app: App, opened: Opened, items: Iterable[Item], options: ReadOptions, form: str | None) -> None:
     from ops.dynamodb.attributes import item_to_plain
     from ops.flows.reading import key_columns
 
+    form = "jsonl" if app.output == "jsonl" else form or "table"
     if form not in FORMATS:
         raise BadArgument(f"'{form}' is no format for items", fix=(f"--format {'|'.join(FORMATS)}",))
     if app.output == "json":
         found = list(items)
         app.finish(Outcome({"count": len(found), "items": found}, ()))
         return
-    first = key_columns(opened.table, index)
+    first = options.fields or key_columns(opened.table, options.index)
     if form in ("table", "csv"):
         plain = [item_to_plain(item) for item in items]
         lines = as_table(plain, first, app.width) if form == "table" else as_csv(plain, first)

@@ -75,9 +75,14 @@ class Ledger:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        if self._file is None:
+            return
+        file, self._file = self._file, None
+        try:
+            file.close()
+        except OSError as failure:  # what is still buffered does not fit: the error under way says so already
+            if error is None:
+                raise RunFolderUnusable(f"cannot write the ledger {self.path}", why=str(failure)) from failure
 
     @property
     def writes(self) -> tuple[Write, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,10 @@ def protection(session: Session, target: TableTarget, runs: Path) -> Protection:
     """Read everything about one declared table; a missing table is a finding, not a failure."""
     problems: list[str] = []
     try:
-        status = str(describe(session.aws, target.physical, target.region)["TableStatus"])
+        described = describe(session.aws, target.physical, target.region)
+        status, made = str(described["TableStatus"]), described.get("CreationDateTime")
     except TableNotFound:
-        status = "MISSING"
+        status, made = "MISSING", None
         problems.append(f"table {target.physical} does not exist: ops restore {target.label} --deleted")
     pitr = _window(session, target, problems) if status != "MISSING" else {"pitr": "unknown"}
     newest = next(iter(list_backups(session.aws, target.physical, target.region, limit=1)), None)
@@ -55,7 +57,7 @@ def protection(session: Session, target: TableTarget, runs: Path) -> Protection:
     differing = _differing(session, target) if status == "ACTIVE" else ()
     if differing:
         problems.append(f"{len(differing)} settings differ from the contract: ops settings diff {target.label}")
-    proof = newest_proof(runs, target)
+    proof = newest_proof(runs, target, made)
     if proof is None:
         problems.append("recovery was never proven from here: ops drill run mass-delete")
     return Protection(
@@ -98,13 +100,15 @@ def _differing(session: Session, target: TableTarget) -> tuple[str, ...]:
     return tuple(one.setting for one in differences(wanted_settings(target.document), found))
 
 
-def newest_proof(runs: Path, target: TableTarget) -> dict[str, Any] | None:
-    """The newest document of a run on this machine that proved items of this table."""
+def newest_proof(runs: Path, target: TableTarget, made: datetime | None) -> dict[str, Any] | None:
+    """The newest document of a run on this machine that proved items of this table, since it was made."""
     names = {target.logical, target.physical}
     for folder in sorted(runs.iterdir() if runs.is_dir() else (), reverse=True):
         document = read_result(folder)
         if document is None or not document.get("ok") or document.get("schema") not in _PROVING:
             continue
+        if made is not None and datetime.fromisoformat(str(document["started"])) < made:
+            continue  # another table of this name
         if names & set(_subjects(document.get("result") or {})):
             return document
     return None

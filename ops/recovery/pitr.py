@@ -32,7 +32,7 @@ def restorable_window(control: ControlPlane, table: str, region: str | None = No
         raise PitrOff(
             f"point-in-time recovery of {table} is off",
             why=_what_else(control, table, region),
-            fix=(f"ops list backups --table {table}", f"ops restore {table} --backup ARN"),
+            fix=(f"ops settings apply {table} --only pitr --yes", f"ops list backups --table {table}"),
         )
     bounds = [found.get(name) for name in ("EarliestRestorableDateTime", "LatestRestorableDateTime")]
     if not all(isinstance(one, datetime) for one in bounds):

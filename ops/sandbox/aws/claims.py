@@ -368,7 +368,7 @@ NOT_IMITATED: tuple[Gap, ...] = (
     Gap("GAP-15", "Application Auto Scaling by load: capacity never moves except up to a raised minimum."),
     Gap("GAP-17", "The DAX data path: no emulator speaks its protocol. Clusters are available at once."),
     Gap("GAP-18", "Schedules of AWS Backup: no plan and no restore test runs by itself; resources but DynamoDB."),
-    Gap("GAP-19", "RDS: snapshots of a restored instance; data of engines but PostgreSQL; Aurora endpoints are not bound."),
+    Gap("GAP-19", "RDS: snapshots of a restored instance; data of engines but PostgreSQL; Aurora endpoints."),
     Gap("GAP-20", "Capacity of transactions, PartiQL, and Get, Query or Scan calls with parameters of the old API."),
     Gap("GAP-21", "Stream shards: one for ever, no Lambda event source; a stream switched off is unreadable at once."),
     Gap("GAP-22", "Contributor Insights report nothing and Kinesis destinations receive nothing: the settings only."),
