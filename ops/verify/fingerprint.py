@@ -6,13 +6,12 @@ A secret (BLAKE2b's key, at most 64 bytes) keeps low-entropy items from being gu
 
 from __future__ import annotations
 
+import json
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
-
-import orjson
 
 from ops.model.items import Item, KeySchema
 from ops.verify.canonical import ShapeError, canonical_item, canonical_key
@@ -82,11 +81,11 @@ def _faulty(item: Item, keys: KeySchema, reason: str, secret: bytes) -> Record:
 
 
 def _raw(item: Item) -> bytes:
-    """Text of an item that has no canonical form; the same for another order of its attributes where there is one."""
+    """Text of an item that has no canonical form, in whatever order it was written."""
     try:
-        return orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
-    except TypeError:
-        return repr(item).encode(errors="backslashreplace")
+        return json.dumps(item, sort_keys=True, default=repr).encode()
+    except RecursionError:  # a fault is reported whatever its digest
+        return b"nested too deeply"
 
 
 def expiry_of(item: Item, ttl_attribute: str) -> int | None:

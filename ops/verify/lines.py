@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Self
 
-from ops.errors import ExportCorrupt, OpsError, SourceHasBadLines
+from ops.errors import BadArgument, ExportCorrupt, OpsError
 
 BLOCK_BYTES = 1 << 16
 _PACKED_BYTES = 1 << 16
@@ -84,7 +84,7 @@ class LineFile:
         """An object that a manifest names has a class of fault; a file has none."""
         if self.items is not None:
             return ExportCorrupt(f"export object {self.label} cannot be used", why=f"{kind}: {where}{why}")
-        return SourceHasBadLines(f"{self.label} {what}", why=why, fix=_FIX)
+        return BadArgument(f"{self.label} {what}", why=why, fix=_FIX)
 
     def to_data(self) -> dict[str, Any]:
         """For another process."""

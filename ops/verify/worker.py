@@ -19,7 +19,7 @@ from pathlib import Path
 from struct import Struct
 from typing import Any
 
-from ops.errors import ExportCorrupt, OpsError, RunFolderUnusable, SourceHasBadLines
+from ops.errors import BadArgument, ExportCorrupt, OpsError, RunFolderUnusable
 from ops.model.items import KeySchema
 from ops.verify.fingerprint import TableDigest
 from ops.verify.lines import LineFile
@@ -227,7 +227,7 @@ class _Child:
 
 
 _ERRORS: dict[str, type[OpsError]] = {
-    "lines": SourceHasBadLines,
+    "lines": BadArgument,
     "export": ExportCorrupt,
     "folder": RunFolderUnusable,
 }
@@ -265,7 +265,7 @@ def main() -> int:
     try:
         for data in json.loads(sys.stdin.buffer.read()):
             answers.append(_job(data).run())
-    except (SourceHasBadLines, ExportCorrupt, RunFolderUnusable) as error:
+    except (BadArgument, ExportCorrupt, RunFolderUnusable) as error:
         name = next(name for name, kind in _ERRORS.items() if isinstance(error, kind))
         answers.append({"error": name, "what": error.what, "why": error.why, "fix": list(error.fix)})
     sys.stdout.write(json.dumps(answers))

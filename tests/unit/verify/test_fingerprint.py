@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import orjson
 import pytest
 
 from ops.model.items import Item, KeySchema
 from ops.verify.canonical import ShapeError, canonical_item
-from ops.verify.fingerprint import TableDigest, bucket_of, recorder
+from ops.verify.fingerprint import TableDigest, bucket_of, expiry_of, recorder
 from ops.verify.seal import Seal, SealSubject, seal_of
 
 KEYS = KeySchema("artist_id", "S", "id", "S")
@@ -122,3 +123,123 @@ def test_another_notation_of_the_same_value_is_no_difference(left: dict[str, Any
 )
 def test_a_difference_that_matters_is_seen(left: dict[str, Any], right: dict[str, Any]) -> None:
     assert canonical_item({"x": left}) != canonical_item({"x": right})
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        ({"id": {"S": "1"}}, "key attribute 'artist_id' is missing or malformed"),
+        ({"artist_id": "a", "id": {"S": "1"}}, "key attribute 'artist_id' is missing or malformed"),
+        ({"artist_id": {"S": "a", "N": "1"}, "id": {"S": "1"}}, "key attribute 'artist_id' is missing or malformed"),
+        ({"artist_id": {"S": "a"}, "id": {"N": "1"}}, "key attribute 'id' has type N, not S"),
+        ({"artist_id": {"S": "a"}, "id": {"S": "1"}, "x": "text"}, "an attribute is not one DynamoDB value"),
+        ({"artist_id": {"S": "a"}, "id": {"S": "1"}, "x": {"S": 1}}, "a value of type 'S' is malformed"),
+        ({"artist_id": {"S": "a"}, "id": {"S": "1"}, "x": {"X": 1}}, "a value of type 'X' is malformed"),
+        ({"artist_id": {"S": "a"}, "id": {"S": "1"}, "x": {"NULL": False}}, "a value of type 'NULL' is malformed"),
+        ({"artist_id": {"S": "a"}, "id": {"S": "1"}, "x": {"BOOL": 1}}, "a value of type 'BOOL' is malformed"),
+        ({"artist_id": {"S": "a"}, "id": {"S": "1"}, "x": {"SS": []}}, "a set is empty or not an array"),
+        ({"artist_id": {"S": "a"}, "id": {"S": "1"}, "x": {"SS": [1]}}, "a set of strings holds something else"),
+        ({"artist_id": {"S": "a"}, "id": {"S": "1"}, "x": {"SS": ["a", "a"]}}, "a set holds a member twice"),
+        ({"artist_id": {"S": "a"}, "id": {"S": "1"}, "x": {"SS": ["]", "]"]}}, "a set holds a member twice"),
+        ({"artist_id": {"S": "a"}, "id": {"S": "1"}, "x": {"BS": ["AA==", "AB=="]}}, "a set holds a member twice"),
+        ({"artist_id": {"S": "a"}, "id": {"S": "1"}, "x": {"S": "\ud800"}}, "not writable as JSON"),
+        (["artist_id"], "an item must be an object, not list"),
+    ],
+)
+def test_an_item_without_a_usable_form_is_a_fault_with_its_reason(item: Any, reason: str) -> None:
+    if isinstance(item, list):
+        with pytest.raises(ShapeError, match=reason):
+            canonical_item(item)
+        return
+    record = recorder(KEYS)(item)
+    assert record.fault.startswith(reason)
+    assert record.expires is None
+    assert (record.key_json is None) == reason.startswith("key attribute")
+    assert recorder(KEYS)(dict(reversed(item.items()))) == record, "in whatever order it is written"
+    good = recorder(KEYS)({"artist_id": {"S": "a"}, "id": {"S": "1"}})
+    assert (record.key == good.key) == (record.key_json is not None)
+    assert record.item != good.item
+
+
+def nested(levels: int, number: str) -> Item:
+    value: dict[str, Any] = {"N": number}
+    for level in range(levels):
+        value = {"M": {"m": value}} if level % 2 else {"L": [value]}
+    return {"x": value}
+
+
+@pytest.mark.parametrize("levels", [0, 1, 5, 6, 7, 8, 30, 126])
+def test_depth_makes_no_difference_to_the_canonical_form(levels: int) -> None:
+    assert canonical_item(nested(levels, "1.0")) == canonical_item(nested(levels, "1"))
+    assert canonical_item(nested(levels, "1")) != canonical_item(nested(levels, "2"))
+    assert json.loads(canonical_item(nested(levels, "1"))) == nested(levels, "1")
+
+
+def test_deeper_nesting_than_the_codec_takes_is_a_fault() -> None:
+    with pytest.raises(ShapeError):
+        canonical_item(nested(127, "1.0"))
+    with pytest.raises(ShapeError):
+        canonical_item(nested(300, "1"))
+
+
+@pytest.mark.parametrize("levels", [200, 500])
+def test_an_item_nested_as_deeply_as_json_can_be_is_a_fault_with_its_key(levels: int) -> None:
+    text = b'{"L":[' * levels + b"]}" * levels
+    item = {"artist_id": {"S": "a"}, "id": {"S": "1"}, "x": orjson.loads(text)}
+    record = recorder(KEYS)(item)
+    assert record.fault
+    assert record.key == recorder(KEYS)({"artist_id": {"S": "a"}, "id": {"S": "1"}}).key
+
+
+@pytest.mark.parametrize(
+    ("given", "expiry"),
+    [
+        ({"N": "1800000000"}, 1_800_000_000),
+        ({"N": "1.8e9"}, 1_800_000_000),
+        ({"N": "1800000000.9"}, 1_800_000_000),
+        ({"N": "-5"}, -5),
+        ({"N": "1e125"}, int(1e125)),
+        ({"S": "1800000000"}, None),
+        ({"N": "soon"}, None),
+        ({"N": "1e999"}, None),
+        (None, None),
+    ],
+)
+def test_only_a_number_says_when_an_item_expires(given: Any, expiry: int | None) -> None:
+    item: Item = {"artist_id": {"S": "a"}, "id": {"S": "1"}, **({"ttl": given} if given else {})}
+    assert expiry_of(item, "ttl") == expiry
+    if given != {"N": "soon"} and given != {"N": "1e999"}:
+        assert recorder(KEYS, ttl="ttl")(item).expires == expiry
+    assert recorder(KEYS)(item).expires is None
+
+
+def test_a_secret_changes_every_digest_and_nothing_else() -> None:
+    plain, secret = recorder(KEYS)(FIRST), recorder(KEYS, secret=b"s")(FIRST)
+    assert plain.key != secret.key
+    assert plain.item != secret.item
+    assert (plain.key_json, plain.fault) == (secret.key_json, secret.fault)
+    broken: Item = {**FIRST, "x": {"SS": []}}
+    assert recorder(KEYS)(broken).item != recorder(KEYS, secret=b"s")(broken).item
+    assert recorder(KEYS)(broken).key == plain.key
+    assert recorder(KEYS, secret=b"s")(broken).key == secret.key
+
+
+def test_buckets_of_a_digest_hold_count_and_sum() -> None:
+    table = TableDigest()
+    assert table.bucket(855) == (0, 0)
+    record = recorder(KEYS)(FIRST)
+    table.add(record)
+    table.add(record)
+    assert table.bucket(855) == (2, 2 * int(record.item.hex(), 16) % (1 << 256))
+    assert table.bucket(854) == (0, 0)
+    assert table.differing_buckets(TableDigest()) == [855]
+    assert TableDigest().differing_buckets(table) == [855]
+    whole = TableDigest()
+    whole.merge(table)
+    whole.merge(TableDigest(3, 4))
+    table.add(record)
+    assert whole.count == 5
+    assert whole.bucket(855)[0] == 2, "a merged part is a copy"
+    whole.merge(whole)
+    assert (whole.count, whole.bucket(855)[0]) == (10, 4)
+    assert whole.bucket(855)[1] < 1 << 256

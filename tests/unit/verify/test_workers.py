@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from ops.errors import ExportCorrupt, OpsError, RunFolderUnusable, SourceHasBadLines
+from ops.errors import BadArgument, ExportCorrupt, OpsError, RunFolderUnusable
 from ops.model.items import Item, KeySchema
 from ops.model.proof import SideInfo
 from ops.verify import gathering, worker
@@ -52,12 +52,12 @@ def side(files: tuple[LineFile, ...], count: int | None = None, ttl: str | None 
 @BOTH
 def test_a_line_that_is_no_item_is_named_with_its_file(tmp_path: Path, workers: int) -> None:
     files = export(tmp_path, lines(items(40)), lines(items(3)) + b'{"Item":7}\n' + lines(items(2)))
-    with pytest.raises(SourceHasBadLines) as caught:
+    with pytest.raises(BadArgument) as caught:
         gather(side(files), tmp_path, workers=workers)
     assert caught.value.what == "s3://bucket/part-1.json.gz line 4 is not an item"
     assert caught.value.why == "no member Item"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["part-0.json.gz", "part-1.json.gz"]
-    with pytest.raises(SourceHasBadLines, match="line 4 is not an item"):
+    with pytest.raises(BadArgument, match="line 4 is not an item"):
         list(side(files).read())
 
 
@@ -102,7 +102,7 @@ def spoiled(content: bytes) -> dict[str, bytes]:
 def test_a_broken_gzip_file_is_never_read_as_a_whole_one(tmp_path: Path, name: str, workers: int) -> None:
     good, bad = export(tmp_path, lines(items(50)), lines(items(5000)))
     bad.path.write_bytes(spoiled(bad.path.read_bytes())[name])
-    with pytest.raises(SourceHasBadLines) as caught:
+    with pytest.raises(BadArgument) as caught:
         gather(side((good, bad)), tmp_path, workers=workers)
     assert caught.value.what == "s3://bucket/part-1.json.gz cannot be read"
     assert caught.value.why
@@ -121,7 +121,7 @@ def test_a_file_that_is_gone_is_told_by_the_process_that_misses_it(tmp_path: Pat
     files = export(tmp_path, lines(items(2)), lines(items(2)))
     jobs = [[ReadJob(KEYS, ((number, file),), tmp_path)] for number, file in enumerate(files)]
     files[1].path.unlink()
-    with pytest.raises(SourceHasBadLines) as caught:
+    with pytest.raises(BadArgument) as caught:
         run_jobs(jobs)
     assert caught.value.what == "s3://bucket/part-1.json.gz cannot be read"
     assert "No such file" in caught.value.why
@@ -228,7 +228,7 @@ def test_what_was_merged_elsewhere_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def test_every_side_of_a_comparison_is_closed_when_one_cannot_be_read(tmp_path: Path) -> None:
     good, bad = export(tmp_path, lines(items(5))), export(tmp_path, b"{}\n", name="bad")
-    with pytest.raises(SourceHasBadLines, match="bad-0"):
+    with pytest.raises(BadArgument, match="bad-0"):
         gather_all((side(good), side(bad)), tmp_path, workers=2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad-0.json.gz", "part-0.json.gz"]
 
