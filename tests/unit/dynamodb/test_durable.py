@@ -185,3 +185,20 @@ def test_the_callers_own_hooks_are_still_told(tmp_path: Path) -> None:
     put_lines(given, LINES, checkpoint(tmp_path), dead(tmp_path))
     assert told[-1] == 300
     assert [one.position for one in refused] == [41, 251]
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("share_left", [0.0, 0.5])
+def test_when_a_run_ends_early_what_was_on_its_way_is_settled_only_if_it_was_written(
+    seed: int, share_left: float
+) -> None:
+    expired = Failure("ExpiredTokenException", "expired", 400)
+    # The first batch to arrive, whichever the seed makes it, ends the run while the others are on their way.
+    table = MemoryTable(mood=lambda operation, number: expired if number == 1 else share_left)
+    given = writer(ShuffledTable(table, Random(seed)))
+    with pytest.raises(CredentialsUnusable):
+        given.put(some_items(200))
+    given.settled.check()
+    assert given.counts.written == len(table.items) == 7 * (13 if share_left else 25)
+    missing = [at for at, one in enumerate(some_items(200)) if key_bytes(one, KEYS) not in table.items]
+    assert given.settled.read == (0 if share_left else missing[0])
