@@ -49,6 +49,9 @@ TUNING = frozenset(
 #: Arguments that are texts for people, or where a file lies.
 WORDS = frozenset({"what", "why", "fix", "changed", "prefix", "weakness"})
 
+#: A test runs hundreds of times here, so property tests try fewer examples.
+FEWER = {"FEWER_EXAMPLES": "6"}
+
 Verdict = Literal["killed", "timeout", "survived"]
 
 _COMPARE: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -251,7 +254,7 @@ class Bench:
         """Exit code of the tests, None when they took too long; and the seconds."""
         started = time.monotonic()
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--no-header", *tests]
-        environ = {**os.environ, "PYTHONPATH": str(self._folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        environ = {**os.environ, "PYTHONPATH": str(self._folder), "PYTHONDONTWRITEBYTECODE": "1"} | FEWER
         # A group of its own: what a mutant leaves running ends with it.
         process = subprocess.Popen(
             command, cwd=self._folder, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -340,7 +343,7 @@ def _limit_s(bench: Bench, tests: Sequence[str]) -> float:
     code, seconds = bench.run(tests, 600)
     if code != 0:
         raise SystemExit(f"the tests fail without any mutant: {' '.join(tests)}")
-    return 20 + 4 * seconds
+    return 15 + 3 * seconds
 
 
 def _say(result: Result, number: int, of: int) -> None:

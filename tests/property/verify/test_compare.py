@@ -16,7 +16,7 @@ from ops.verify.canonical import canonical_item
 from ops.verify.compare import TtlRule, compare, gather
 from ops.verify.control import KINDS, stream_control
 from ops.verify.sides import LinesSide
-from tests.property.verify.strategies import KEYS, TABLES, items_of
+from tests.property.verify.strategies import KEYS, TABLES, examples, items_of
 
 
 def side(items: list[Item], **given: Any) -> LinesSide:
@@ -30,7 +30,7 @@ def check(expected: list[Item], found: list[Item]) -> Comparison:
     return compare(side(expected), side(found), keys=KEYS)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(TABLES, TABLES, st.randoms(use_true_random=False))
 def test_counts_and_keys_agree_with_a_dictionary(left: Any, right: Any, random: Any) -> None:
     shuffled = items_of(right)
@@ -49,7 +49,7 @@ def test_counts_and_keys_agree_with_a_dictionary(left: Any, right: Any, random: 
     assert all(one.changes for one in result.differences if one.kind == "changed")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(TABLES.filter(bool), st.randoms(use_true_random=False))
 def test_a_table_equals_itself_in_any_order(table: Any, random: Any) -> None:
     shuffled = items_of(table)

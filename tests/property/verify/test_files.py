@@ -25,7 +25,7 @@ from ops.verify.lines import LineFile
 from ops.verify.merge import Raw, differences
 from ops.verify.sides import FilesSide, LinesSide
 from ops.verify.spill import FAULT, ROW, Row, Spill
-from tests.property.verify.strategies import KEYS, MALFORMED, VALUES, line_of
+from tests.property.verify.strategies import KEYS, MALFORMED, VALUES, examples, line_of
 
 KEY_PAIRS = st.tuples(st.sampled_from(["a", "b", "A"]), st.integers(0, 5))
 ATTRIBUTES = st.dictionaries(st.sampled_from(["x", "y", "z"]), st.one_of(VALUES, VALUES, VALUES, MALFORMED), max_size=3)
@@ -101,13 +101,13 @@ def check(left: list[Item], right: list[Item], random: Random, workers: int) -> 
     return found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(LINES, LINES, st.randoms(use_true_random=False))
 def test_files_agree_with_a_dictionary(left: Any, right: Any, random: Random) -> None:
     check(items_of(left), items_of(right), random, 1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(LINES, st.data())
 def test_nearly_equal_files_agree_with_a_dictionary(lines: Any, data: st.DataObject) -> None:
     items = items_of(lines)
@@ -170,7 +170,7 @@ class Split:
         return b"".join(ROW.pack(*row) for row in self.rows if row.key[0] == number)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(ROWS, ROWS, st.sampled_from([1, 3, 7]))
 def test_parts_merged_in_slices_give_what_whole_parts_give(left: list[Row], right: list[Row], at_once: int) -> None:
     def merged(size: int) -> list[Raw]:
@@ -196,7 +196,7 @@ def _known(raw: Raw) -> Row:
     return row
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.lists(st.binary(min_size=0, max_size=30).map(lambda raw: raw.replace(b"\n", b" ")), max_size=30), st.data())
 def test_blocks_are_whole_lines_and_a_line_is_found_again_by_its_number(lines: list[bytes], data: Any) -> None:
     text = b"".join(line + b"\n" for line in lines)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ops.verify.fingerprint import recorder
 from ops.verify.reading import Reader
-from tests.property.verify.strategies import KEYS, MALFORMED, VALUES, line_of
+from tests.property.verify.strategies import KEYS, MALFORMED, VALUES, examples, line_of
 
 ATTRIBUTES = st.dictionaries(st.sampled_from(["x", "y", "%s", "Item", "é", ""]), st.one_of(VALUES, VALUES, MALFORMED))
 KEY_VALUES = st.tuples(
@@ -34,13 +34,13 @@ def check(lines: list[bytes]) -> None:
         assert sorted(read) == wanted
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(st.tuples(KEY_VALUES, ATTRIBUTES), max_size=6), st.randoms(use_true_random=False))
 def test_any_lines_give_the_digests_of_the_parser(parts: Any, random: Random) -> None:
     check([line_of({"pk": pk, "sk": sk, **rest}, random) for (pk, sk), rest in parts])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.dictionaries(st.sampled_from(["x", "y", "%d"]), VALUES, min_size=1), st.data())
 def test_lines_of_one_shape_with_other_values_give_the_digests_of_the_parser(model: Any, data: st.DataObject) -> None:
     random = data.draw(st.randoms(use_true_random=False))
