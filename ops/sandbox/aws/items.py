@@ -16,6 +16,25 @@ KeyPart = tuple[str, str]
 Key = tuple[KeyPart, ...]
 
 
+class KeyValue(DynamoType):
+    """A checked and normalised key value: hashed once, where moto converts it for each look-up and comparison."""
+
+    def __init__(self, value: dict[str, Any]) -> None:
+        ((self.type, self.value),) = value.items()
+        self._hash = hash((self.type, Decimal(self.value) if self.type == "N" else self.value))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, KeyValue):
+            return self.value == other.value and self.type == other.type
+        return isinstance(other, DynamoType) and DynamoType.__eq__(self, other)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> KeyValue:
+        return self
+
+
 class StoredItem(Item):
     """moto's Item over a checked and normalised wire item. Never changed in place, hence never copied."""
 
@@ -26,8 +45,8 @@ class StoredItem(Item):
     def __init__(self, key_names: list[str], wire: Wire, size_bytes: int) -> None:
         self.wire = wire
         self.size_bytes = size_bytes
-        self.hash_key = DynamoType(wire[key_names[0]])
-        self.range_key = DynamoType(wire[key_names[1]]) if len(key_names) > 1 else None
+        self.hash_key = KeyValue(wire[key_names[0]])
+        self.range_key = KeyValue(wire[key_names[1]]) if len(key_names) > 1 else None
         self.key: Key = key_of(key_names, wire)
         self._attrs: LimitedSizeDict | None = None
         self._raw: bytes | None = None
@@ -91,7 +110,7 @@ def _binaries(value: Any, convert: Callable[[Any], Any]) -> Any:
 
 def key_of(key_names: list[str], wire: Wire) -> Key:
     """A plain, hashable key; values are normalised, so equal keys are equal texts."""
-    return tuple(next(iter(wire[name].items())) for name in key_names)
+    return tuple([next(iter(wire[name].items())) for name in key_names])
 
 
 def plain_wire(attrs: dict[str, Any]) -> Wire:

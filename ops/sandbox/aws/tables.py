@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
-from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
 
-from ops.sandbox.aws.items import Key, StoredItem
+from ops.sandbox.aws.items import Key, KeyValue, StoredItem
 from ops.sandbox.aws.journal import Journal
 from ops.sandbox.aws.world import ACCOUNT
 
@@ -113,9 +112,9 @@ def all_items(table: Table) -> list[StoredItem]:
 def stored(table: Table, key: dict[str, Any]) -> StoredItem | None:
     """The item under this wire key, which must already be checked and normalised."""
     names = key_names(table)
-    found: Any = table.items.get(DynamoType(key[names[0]]))
+    found: Any = table.items.get(KeyValue(key[names[0]]))
     if found is not None and len(names) > 1:
-        found = found.get(DynamoType(key[names[1]]))
+        found = found.get(KeyValue(key[names[1]]))
     return cast("StoredItem | None", found)
 
 
