@@ -6,8 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.whole_sandbox import WholeSandbox
+
+# A busy machine is no failure: properties are about values, not about how fast they are drawn.
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 _FOREIGN = (
     "AWS_PROFILE",

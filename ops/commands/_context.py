@@ -203,6 +203,8 @@ class App:
         folder = self.settings.runs_folder / (outcome.run or "")
         if outcome.run is None or not folder.is_dir():
             return
+        if outcome.result is None and (folder / "result.json").exists():
+            return  # a failed look at a finished run takes nothing from what it proved
         from ops.report.json import dumps
 
         try:
