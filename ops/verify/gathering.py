@@ -32,7 +32,7 @@ class Gathered:
     digest: TableDigest = field(default_factory=TableDigest)
     faults: int = 0
     details: Details = field(default_factory=Notes)
-    #: Where processes put their rows; it goes with this.
+    #: Where temporary files lie; of a side of files it goes with this.
     folder: Path | None = None
     held: ExitStack = field(default_factory=ExitStack)
 
@@ -103,7 +103,7 @@ def _processes(files: Sequence[LineFile], workers: int | None) -> int:
 
 def _empty(side: Side, folder: Path | None) -> Gathered:
     if not isinstance(side, FilesSide):
-        return Gathered(side, Spill(folder), details=Notes(folder))
+        return Gathered(side, Spill(folder), details=Notes(folder), folder=folder)
     gathered = Gathered(side, Spill(folder), details=Lines(side))
     gathered.folder = Path(gathered.held.enter_context(tempfile.TemporaryDirectory(dir=folder, prefix="ops-compare-")))
     return gathered

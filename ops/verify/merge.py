@@ -11,7 +11,7 @@ from ops.model.proof import DifferenceKind
 from ops.verify.spill import FAULT, PARTS, ROW, Row
 
 #: Rows of both sides that are looked at together; a part with more is merged in smaller ones.
-AT_ONCE = 200_000
+AT_ONCE = 100_000
 _PAIR, _PAIR_BYTES, _FAULT_BYTE = struct.Struct(">32s32s8x"), 64, 0x80
 
 
@@ -40,18 +40,19 @@ def differences(
         if slices <= 1:
             yield from _merge(left, right)
             continue
-        # by the second byte of the digest, in its order; at most 256 slices
-        width = -(-256 // min(slices, 256))
-        for low in range(0, 256, width):
-            yield from _merge(_slice(left, low, low + width), _slice(right, low, low + width))
+        # by the second byte of the digest, in its order
+        for mine, theirs in zip(_slices(left, slices), _slices(right, slices), strict=True):
+            yield from _merge(mine, theirs)
 
 
-def _slice(rows: bytes, low: int, high: int) -> bytes:
-    size = ROW.size
-    return b"".join([rows[at : at + size] for at in range(0, len(rows), size) if low <= rows[at + 1] < high])
+def _slices(rows: bytes, count: int) -> list[bytearray]:
+    out = [bytearray() for _ in range(min(count, 256))]
+    for at in range(0, len(rows), ROW.size):
+        out[rows[at + 1] * len(out) >> 8] += rows[at : at + ROW.size]
+    return out
 
 
-def _merge(left: bytes, right: bytes) -> Iterator[Raw]:
+def _merge(left: bytes | bytearray, right: bytes | bytearray) -> Iterator[Raw]:
     wanted: dict[bytes, bytes] = dict(_PAIR.iter_unpack(left))
     seen: dict[bytes, bytes] = dict(_PAIR.iter_unpack(right))
     odd = {*_odd(left, len(wanted)), *_odd(right, len(seen))}
@@ -64,7 +65,7 @@ def _merge(left: bytes, right: bytes) -> Iterator[Raw]:
         yield from _of_key(mine.get(key, []), theirs.get(key, []))
 
 
-def _odd(rows: bytes, distinct: int) -> Iterator[bytes]:
+def _odd(rows: bytes | bytearray, distinct: int) -> Iterator[bytes]:
     """Keys that stand in the rows more than once, and keys of items that are not well-formed."""
     if distinct * ROW.size != len(rows):
         times = Counter(key for key, _ in _PAIR.iter_unpack(rows))
@@ -74,7 +75,7 @@ def _odd(rows: bytes, distinct: int) -> Iterator[bytes]:
         yield from (key for key, _, place in ROW.iter_unpack(rows) if place & FAULT)
 
 
-def _rows(rows: bytes, keys: set[bytes]) -> dict[bytes, list[Row]]:
+def _rows(rows: bytes | bytearray, keys: set[bytes]) -> dict[bytes, list[Row]]:
     found: dict[bytes, list[Row]] = {}
     for key, item, place in ROW.iter_unpack(rows):
         if key in keys:

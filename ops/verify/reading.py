@@ -9,7 +9,8 @@ from hashlib import blake2b
 from ops.model.items import KeySchema
 from ops.recovery.preflight import BadLine, parse_json
 from ops.verify.fingerprint import DIGEST_BYTES, ITEM_PERSON, KEY_PERSON, Record, recorder
-from ops.verify.shapes import Shape, learn
+from ops.verify.learning import learn
+from ops.verify.shapes import Shape
 
 #: Shapes that are tried one after another, and lines from which a further one is learned in vain.
 SHAPES, ATTEMPTS = 6, 24
@@ -61,13 +62,17 @@ class Reader:
             self._one_by_one(found, list(zip(lines, block.split(b"\n")[:-1], strict=False)))
             return found
         others: list[tuple[int, bytes]] = []
+        fitted = 0
         for number in range(self._room):
             shape = self._shape(number, block)
             if shape is None:
                 break
             rows = shape.rows(lines, block)
             _take(found, rows.keys, rows.items, rows.at)
-            others = rows.others
+            if number and len(rows.at) > fitted:
+                # The shape that most lines have is tried first.
+                self._shapes[number - 1 : number + 1] = shape, self._shapes[number - 1]
+            fitted, others = len(rows.at), rows.others
             if not others:
                 return found
             lines, block = [at for at, _ in others], b"".join([line for _, line in others])

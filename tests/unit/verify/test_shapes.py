@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import orjson
 import pytest
 
@@ -10,8 +12,9 @@ from ops.recovery.preflight import parse_json
 from ops.verify import reading
 from ops.verify.canonical import canonical_item, canonical_key
 from ops.verify.fingerprint import recorder
+from ops.verify.learning import learn
 from ops.verify.reading import BadSourceLine, Reader
-from ops.verify.shapes import learn
+from ops.verify.shapes import Rows, Shape
 
 KEYS = KeySchema("pk", "S", "sk", "N")
 KEY = b'"sk":{"N":"7"},"pk":{"S":"k"}'
@@ -39,6 +42,21 @@ VALUES = [
     (b'{"L":[]}', b'{"L":[]}', b'{"L":[{"S":"b"}]}'),
     (b'{"M":{"b":{"N":"1"},"a":{"S":"t"}}}', b'{"M":{"b":{"N":"2"},"a":{"S":"u"}}}',
      b'{"M":{"a":{"S":"u"},"b":{"N":"2"}}}'),
+    (b'{"L":[{"S":"a"}]}', b'{"L":[]}', b'{"L":[{"N":"1"}]}'),
+    (b'{"L":[{"S":"a"},{"S":"b"}]}', b'{"L":[{"S":","},{"S":"a"},{"S":"}"}]}', b'{"L":[{"S":"a"},{"N":"1"}]}'),
+    (b'{"L":[{"NULL":true}]}', b'{"L":[{"NULL":true},{"NULL":true}]}', b'{"L":[{"NULL":true},{"BOOL":true}]}'),
+    (b'{"L":[{"SS":["b","a"]}]}', b'{"L":[{"SS":["d","c"]},{"SS":["a"]}]}', b'{"L":[{"SS":["d","d"]}]}'),
+    (b'{"L":[{"L":[{"N":"2"},{"N":"1"}]},{"L":[{"N":"3"}]}]}', b'{"L":[{"L":[]},{"L":[{"N":"9"}]}]}',
+     b'{"L":[{"L":[{"N":"1.0"}]}]}'),
+    (b'{"M":{"US":{"M":{"r":{"N":"1"},"a":{"S":"x"}}},"DE":{"M":{"r":{"N":"2"},"a":{"S":"y"}}}}}',
+     b'{"M":{"SE":{"M":{"r":{"N":"7"},"a":{"S":"y"}}},"%s":{"M":{"r":{"N":"2"},"a":{"S":""}}},'
+     b'"AR":{"M":{"r":{"N":"1"},"a":{"S":"\\""}}}}}',
+     b'{"M":{"SE":{"M":{"r":{"N":"7"},"a":{"S":"y"}}},"SE":{"M":{"r":{"N":"7"},"a":{"S":"y"}}}}}'),
+    (b'{"M":{"b":{"M":{}},"a":{"M":{}}}}', b'{"M":{"z":{"M":{}}}}', b'{"M":{"b":{"M":{}},"a":{"S":"b"}}}'),
+    (b'{"M":{"b":{"M":{"t":{"SS":["b","a"]}}},"a":{"M":{"t":{"SS":["a"]}}}}}', b'{"M":{}}',
+     b'{"M":{"b":{"M":{"t":{"SS":["b","b"]}}}}}'),
+    (b'{"M":{"b":{"M":{}}, "a":{"M":{}}}}', b'{"M":{"b":{"M":{}}, "a":{"M":{}}}}', b'{"M":{"b":{"M":{}}}}'),
+    (b'{"L": [{"S": "a"}, {"S": "b"}]}', b'{"L": [{"S": "c"}, {"S": "d"}]}', b'{"L": [{"S": "c"}]}'),
     (b'{"L":[{"S":"a"},{"M":{"z":{"BOOL":true}}},{"SS":["b","a"]}]}',
      b'{"L":[{"S":"c"},{"M":{"z":{"BOOL":false}}},{"SS":["d","c"]}]}',
      b'{"L":[{"S":"c"},{"M":{"z":{"BOOL":false}}}]}'),
@@ -76,7 +94,7 @@ def test_a_shape_fits_lines_that_differ_in_plain_values_only(value: bytes, alike
         ITEM.rstrip() % b'{"M":{"a":{"S":"b"},"a":{"S":"c"}}}',
         ITEM.rstrip() % (b'{"L":[' * 40 + b'{"S":"a"}' + b"]}" * 40),
         ITEM.rstrip() % (b'{"M":{"a":' * 40 + b'{"S":"a"}' + b"}}" * 40),
-        ITEM.rstrip() % (b'{"L":[' + b'{"S":"a"},' * 500 + b'{"S":"a"}]}'),
+        ITEM.rstrip() % (b'{"L":[' + b'{"S":"a"},{"N":"1"},' * 250 + b'{"S":"a"}]}'),
         ITEM.rstrip() % (b'{"S":"%b"}' % (b"a" * 20_000)),
     ],
 )  # fmt: skip
@@ -120,6 +138,28 @@ def test_lines_that_fit_a_shape_are_not_parsed(monkeypatch: pytest.MonkeyPatch) 
     wanted = [(100 + at, record(one).key, record(one).item) for at, one in enumerate([*some, odd])]
     assert sorted(zip(found.lines, found.keys, found.items, strict=True)) == wanted
     assert sorted(again.lines) == list(range(500, 540))
+
+
+def test_the_shape_that_most_lines_have_is_tried_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[tuple[Shape, int]] = []
+    plain = Shape.rows
+
+    def watched(self: Shape, lines: Sequence[int], block: bytes) -> Rows:
+        found = plain(self, lines, block)
+        tried.append((self, len(found.at)))
+        return found
+
+    monkeypatch.setattr(Shape, "rows", watched)
+    reader = Reader(KEYS, wrapped=True)
+    block = lines_of(*[item(n, x={"S": "rare"}) for n in range(5)], *[item(n) for n in range(20)])
+    wanted = reader.digests(block)
+    (rare, few), (common, many) = tried
+    assert (few, many) == (5, 20)
+    tried.clear()
+    again = reader.digests(block)
+    assert [(shape is common, count) for shape, count in tried] == [(True, 20), (False, 5)]
+    assert rare in [shape for shape, _ in tried]
+    assert sorted(again.items) == sorted(wanted.items)
 
 
 def test_a_shape_that_fits_hardly_any_line_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
