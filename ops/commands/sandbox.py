@@ -57,7 +57,7 @@ def status(
     export: Annotated[bool, typer.Option("--export", help="Print the lines a shell must evaluate.")] = False,
 ) -> None:
     """Ask every part of the sandbox whether it is there."""
-    from ops.sandbox.lifecycle import export_lines, require_running
+    from ops.sandbox.lifecycle import export_lines, require_running, way_out
     from ops.sandbox.lifecycle import status as ask
 
     app = app_of(context, "sandbox status")
@@ -68,21 +68,30 @@ def status(
     found = ask(_folder())
     broken = [part for part in found.parts if not part.ok]
     errors = tuple(
-        SandboxBroken(f"{part.name} of the sandbox does not answer", why=part.detail, fix=("ops sandbox up",))
+        SandboxBroken(f"{part.name} of the sandbox does not answer", why=part.detail, fix=way_out(broken))
         for part in broken
     )
     app.finish(Outcome(_document(found), _lines(found), errors=errors))
 
 
-def down(context: typer.Context) -> None:
+def down(
+    context: typer.Context,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep all data; the next `up` goes on from here.")] = False,
+) -> None:
     """End every process of the sandbox and remove its folder with all its data."""
     from ops.sandbox.lifecycle import down as stop
+    from ops.sandbox.lifecycle import sleep
 
     app = app_of(context, "sandbox down")
     folder = _folder()
+    if keep:
+        sleep(folder)
+        line = f"sandbox in {folder} ended, its data kept"
+        app.finish(Outcome({"folder": str(folder), "ended": True, "kept": True}, [line], next=("ops sandbox up",)))
+        return
     ended = stop(folder)
     line = f"sandbox in {folder} ended and removed" if ended else f"no sandbox in {folder}: nothing to end"
-    app.finish(Outcome({"folder": str(folder), "ended": ended}, [line]))
+    app.finish(Outcome({"folder": str(folder), "ended": ended, "kept": False}, [line]))
 
 
 def clock(

@@ -24,6 +24,7 @@ from ops.sandbox.state import SandboxState, read_ready_file, write_atomically
 
 READY_LIMIT_S = 30.0
 PROBE_TIMEOUT_S = 2.0
+PORT_LIMIT_S = 5.0
 Check = Callable[[], str]
 
 
@@ -71,6 +72,20 @@ def refuse_taken_port(port: int) -> None:
             taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
             why = "another program listens there" if taken else str(error)
             raise PortTaken(f"port {port} of 127.0.0.1 cannot be used", why=why) from error
+
+
+def await_free_port(port: int, clock: Clock) -> None:
+    """Wait a little for a port that a passing connection may hold: the system hands such ports out to anybody."""
+    deadline = clock.monotonic() + PORT_LIMIT_S
+    while True:
+        try:
+            refuse_taken_port(port)
+        except PortTaken:
+            if clock.monotonic() >= deadline:
+                raise
+            clock.sleep(0.1)
+        else:
+            return
 
 
 def spotify_problem(port: int, token: str) -> str:

@@ -49,6 +49,10 @@ class SandboxControl:
         wanted = {name: value for name, value in (("lag_s", lag_s), ("paused", paused)) if value is not None}
         return self._call("POST", "replication", wanted) if wanted else self._call("GET", "replication")
 
+    def save(self) -> int:
+        """Write the whole state into the state folder; its size in bytes. RuntimeError says why not."""
+        return int(self._call("POST", "save")["bytes"])
+
     def bind_database(
         self, *, engine: str, address: str, port: int, username: str, password: str, database: str
     ) -> dict[str, Any]:

@@ -6,17 +6,20 @@ fills the `artists` table. Children run in sessions of their own and end with `d
 
 from __future__ import annotations
 
-import os
 import secrets
 import signal
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ops.clock import Clock, SystemClock, rfc3339
-from ops.errors import PortTaken, SandboxBroken, SandboxNotRunning
+from ops.errors import OpsError, PortTaken, SandboxBroken, SandboxNotRunning
 from ops.progress import Progress
 from ops.sandbox import children, postgres, processes, second_servers
+from ops.sandbox.aws.kept import FILE as KEPT_FILE
+from ops.sandbox.control import SandboxControl
+from ops.sandbox.ending import STOP_GRACE_S, end_all, leftovers
 from ops.sandbox.processes import ProcessRecord
 from ops.sandbox.provision import provision
 from ops.sandbox.state import (
@@ -28,11 +31,12 @@ from ops.sandbox.state import (
     remove_folder,
     write_state,
 )
+from ops.sandbox.warmup import load_slow_packages
 
 PROJECT = "dynamo-ops"
 STACK = "sandbox"
 REGION = "us-east-1"
-STOP_GRACE_S = 2.0
+KEEP_LIMIT_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +87,18 @@ def up(options: SandboxOptions, progress: Progress, clock: Clock | None = None) 
     make_folder(options.folder)
     with locked(options.folder):
         state = read_state(options.folder)
+        if state is not None and kept(options.folder):
+            return _wake(options, state, progress, clock)
         if state is not None and state.ready:
             return _keep(options, state, progress, clock)
-        if state is not None or _leftovers(options.folder):
+        if state is not None or leftovers(options.folder):
             progress.note("an earlier start was interrupted; its processes are ended and it starts over")
-            _end_all(options.folder, state, clock)
+            end_all(options.folder, state, clock)
             clear_folder(options.folder)
         try:
             return _start(options, progress, clock)
         except BaseException:
-            _end_all(options.folder, None, clock)
+            end_all(options.folder, None, clock)
             remove_folder(options.folder)
             raise
 
@@ -102,6 +108,8 @@ def status(folder: Path) -> SandboxStatus:
     state = read_state(folder)
     if state is None:
         raise SandboxNotRunning(f"no sandbox is running in {folder}")
+    if kept(folder):
+        raise SandboxNotRunning(f"the sandbox in {folder} was put to sleep", why="ops sandbox up wakes it as it was")
     parts = _parts(state)
     healthy = state.ready and all(part.ok for part in parts)
     return _status(folder, state, parts, healthy, "unchanged")
@@ -122,6 +130,23 @@ def require_running(folder: Path) -> SandboxStatus:
     return found
 
 
+def kept(folder: Path) -> bool:
+    """Whether a sandbox was ended with its state kept."""
+    return (folder / KEPT_FILE).exists()
+
+
+def sleep(folder: Path, clock: Clock | None = None) -> None:
+    """End every process and keep all that they knew: the next `up` goes on from here."""
+    clock = clock or SystemClock()
+    found = require_running(folder)
+    with locked(folder):
+        try:
+            SandboxControl(found.endpoint, timeout_s=KEEP_LIMIT_S).save()
+        except (OpsError, ValueError) as error:
+            raise SandboxBroken("the state of the sandbox cannot be kept", why=str(error)) from error
+        end_all(folder, read_state(folder), clock)
+
+
 def down(folder: Path, clock: Clock | None = None) -> bool:
     """End every process and remove the folder; False when there was nothing to end or remove.
 
@@ -137,7 +162,7 @@ def down(folder: Path, clock: Clock | None = None) -> bool:
             state = read_state(folder)
         except SandboxBroken:
             state = None
-        _end_all(folder, state, clock)
+        end_all(folder, state, clock)
         remove_folder(folder)
     return True
 
@@ -172,6 +197,7 @@ def _start(options: SandboxOptions, progress: Progress, clock: Clock) -> Sandbox
         client_secret=secrets.token_urlsafe(24),
     )
     write_state(options.folder, state)
+    threading.Thread(target=load_slow_packages, daemon=True).start()
     with progress.phase("processes", "PostgreSQL, the Spotify-shaped API, the AWS stand-in"):
         state = _start_children(options, state, clock)
     with progress.phase("provision", "the Pulumi program of infra/, the source secret, the artists table"):
@@ -179,6 +205,49 @@ def _start(options: SandboxOptions, progress: Progress, clock: Clock) -> Sandbox
     state = replace(state, ready=True, artists=int(str(summary["artists"])), summary=summary)
     write_state(options.folder, state)
     return _status(options.folder, state, _parts(state), True, "started")
+
+
+def _wake(options: SandboxOptions, state: SandboxState, progress: Progress, clock: Clock) -> SandboxStatus:
+    """Start every process on what the last one left. Whatever fails, nothing runs on and the state stays."""
+    folder = options.folder
+    if _asked(options) != (state.items, state.seed, state.catalogue):
+        progress.note("a kept sandbox with other options is here; ops sandbox down first to change them")
+    end_all(folder, state, clock)
+    if state.postgres is None:
+        raise SandboxBroken("the kept sandbox has no database", fix=("ops sandbox down && ops sandbox up",))
+    try:
+        # the environment document names this one; the other one only the shell's variables do
+        children.await_free_port(state.spotify_port, clock)
+        aws = children.spawn_aws(folder, _same_port(state.aws_port, progress))
+        spotify = children.spawn_spotify(folder, state, state.spotify_port)
+        server = postgres.restart(folder, state.postgres, clock)
+        more = second_servers.restart_all(folder, clock)
+        state = replace(state, processes=(aws, spotify, server.process, *more), postgres=server)
+        write_state(folder, state)
+        children.wait_ready(folder, spotify, clock)
+        aws_port, token = children.wait_ready(folder, aws, clock)
+    except BaseException:
+        end_all(folder, state, clock)
+        raise
+    state = replace(state, aws_port=aws_port, summary={**state.summary, "aws_token": token})
+    write_state(folder, state)
+    # from here on a kill loses what is in memory, and the older state must not come back in its place
+    (folder / KEPT_FILE).unlink()
+    return _status(folder, state, _parts(state), True, "woken")
+
+
+def _same_port(port: int, progress: Progress) -> int:
+    """The port of before, or 0 for a free one where another program has taken it meanwhile."""
+    try:
+        children.refuse_taken_port(port)
+    except PortTaken:
+        progress.note(f"port {port} is taken; evaluate ops sandbox status --export again for the new one")
+        return 0
+    return port
+
+
+def _asked(options: SandboxOptions) -> tuple[int, int, str]:
+    return options.items, options.seed, str(options.catalogue.absolute()) if options.catalogue else ""
 
 
 def _start_children(options: SandboxOptions, state: SandboxState, clock: Clock) -> SandboxState:
@@ -206,8 +275,7 @@ def _record(folder: Path, state: SandboxState, process: ProcessRecord) -> Sandbo
 
 
 def _keep(options: SandboxOptions, state: SandboxState, progress: Progress, clock: Clock) -> SandboxStatus:
-    asked = (options.items, options.seed, str(options.catalogue.absolute()) if options.catalogue else "")
-    if asked != (state.items, state.seed, state.catalogue) or options.port not in (0, state.aws_port):
+    if _asked(options) != (state.items, state.seed, state.catalogue) or options.port not in (0, state.aws_port):
         progress.note("a sandbox with other options already runs; ops sandbox down first to change them")
     broken = [part for part in _parts(state) if not part.ok]
     if not broken:
@@ -289,31 +357,3 @@ def _status(
         state.started,
         {name: value for name, value in state.summary.items() if name != "aws_token"},
     )
-
-
-def _leftovers(folder: Path) -> tuple[ProcessRecord, ...]:
-    """Processes that serve this folder, by their command lines."""
-    modules = ("ops.sandbox.server", "ops.sandbox.spotify")
-    children_of_it = (f"-m {module} --folder {folder}" for module in modules)
-    # initdb as well: the start may have been killed while it made the data folder
-    databases = (folder / "pg" / "data", *second_servers.folders(folder))
-    return processes.find(*children_of_it, *(f"-D {data}" for data in databases))
-
-
-def _end_all(folder: Path, state: SandboxState | None, clock: Clock) -> None:
-    recorded = state.processes if state is not None else ()
-    found = {process.pid: process for process in (*_leftovers(folder), *recorded)}
-    ours = os.getpid()
-    left = [process for process in found.values() if process.pid != ours and not _end(process, clock)]
-    if left:
-        raise SandboxBroken(
-            f"process {left[0].pid} of the sandbox does not end",
-            changed="the state folder was kept",
-            fix=(f"kill -9 {left[0].pid}", "ops sandbox down"),
-        )
-
-
-def _end(process: ProcessRecord, clock: Clock) -> bool:
-    # PostgreSQL takes SIGINT as a fast shutdown; SIGTERM would wait for every session to leave.
-    first = signal.SIGTERM if process.name in ("aws", "spotify") else signal.SIGINT
-    return processes.stop(process, clock, first=first, grace_s=STOP_GRACE_S)

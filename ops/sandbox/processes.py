@@ -128,6 +128,12 @@ def run_as(
     )
 
 
+def ask(process: ProcessRecord, number: signal.Signals) -> None:
+    """Send a signal to exactly this process and do not wait."""
+    if alive(process):
+        _send(process.pid, number)
+
+
 def stop(process: ProcessRecord, clock: Clock, *, first: signal.Signals, grace_s: float) -> bool:
     """Ask with `first`, kill the whole session after `grace_s`; True when the process is gone."""
     if not alive(process):

@@ -1,7 +1,8 @@
 """The sandbox's AWS: `python -m ops.sandbox.server --folder DIR [--port N]`.
 
 Serves on 127.0.0.1 only, keeps all state in memory, writes `DIR/aws.json` once it listens and logs to
-`DIR/aws.log`. SIGTERM ends it at once. A port that is taken ends it with status 3 and one line on stderr.
+`DIR/aws.log`. SIGTERM ends it at once. A port that is taken ends it with status 3 and one line on stderr. A state
+that `ops sandbox down --keep` left in DIR is taken over first.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import secrets
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
@@ -28,6 +30,9 @@ HOST = "127.0.0.1"
 ENVIRONMENT_PREFIX = "OPS_SANDBOX_"
 EXIT_PORT_TAKEN = 3
 EXIT_MOTO_UNFIT = 4
+EXIT_STATE_UNFIT = 5
+# what the Pulumi program asks for first: made while nobody waits for it
+WARMED = ("ec2", "iam", "s3", "kms", "ssm", "rds", "secretsmanager", "backup", "dax")
 
 
 def arguments(argv: Sequence[str] | None, environ: Mapping[str, str]) -> argparse.Namespace:
@@ -62,11 +67,15 @@ def write_ready_file(folder: Path, port: int, token: str) -> None:
     draft.replace(target)
 
 
-def listen(world: World, port: int) -> BaseWSGIServer:
+def listen(world: World, port: int, folder: Path) -> BaseWSGIServer:
     """A bound, threaded HTTP server; OSError when the port is taken."""
     from ops.sandbox.aws.install import build
 
     application = build(world)
+    from ops.sandbox.aws.door import Door
+    from ops.sandbox.aws.keeping import load
+
+    load(world, folder)
     from werkzeug.serving import make_server
 
     from ops.sandbox.aws.http import KeepAliveHandler
@@ -75,7 +84,7 @@ def listen(world: World, port: int) -> BaseWSGIServer:
         return make_server(
             HOST,
             port,
-            application,
+            Door(application, world, folder),
             threaded=True,
             request_handler=KeepAliveHandler,
             fd=os.dup(listener.fileno()),
@@ -87,6 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments(argv, os.environ)
     options.folder.mkdir(parents=True, exist_ok=True)
     from ops.sandbox.aws.install import UnsupportedMoto
+    from ops.sandbox.aws.kept import CannotKeep
     from ops.sandbox.aws.world import ACCOUNT, World
 
     os.environ["MOTO_ACCOUNT_ID"] = ACCOUNT
@@ -94,10 +104,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
     world = World(token=secrets.token_hex(16), durations=durations_of(options))
     try:
-        server = listen(world, options.port)
+        server = listen(world, options.port, options.folder)
     except UnsupportedMoto as error:
         sys.stderr.write(f"ops sandbox: {error}\n")
         return EXIT_MOTO_UNFIT
+    except CannotKeep as error:
+        sys.stderr.write(f"ops sandbox: {error}\n")
+        return EXIT_STATE_UNFIT
     except OSError as error:
         sys.stderr.write(f"ops sandbox: cannot listen on {HOST}:{options.port}: {error.strerror}\n")
         return EXIT_PORT_TAKEN
@@ -105,8 +118,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     write_ready_file(options.folder, int(server.socket.getsockname()[1]), world.token)
+    threading.Thread(target=warm_up, daemon=True).start()
     server.serve_forever()
     return 0
+
+
+def warm_up() -> None:
+    """Make moto's backends, which it would make at the first request of each service."""
+    from moto.backends import get_backend
+
+    from ops.sandbox.aws.world import ACCOUNT
+
+    for service in WARMED:
+        backends = get_backend(service)[ACCOUNT]  # type: ignore[call-overload]
+        backends["aws" if service in ("iam", "s3") else "us-east-1"]
 
 
 def _bound(port: int) -> socket.socket:

@@ -360,7 +360,7 @@ NOT_IMITATED: tuple[Gap, ...] = (
     Gap("GAP-04", "Quotas and call rates: no limit on concurrent restores, exports, imports or describe calls."),
     Gap("GAP-05", "Data in a backup or export torn across items: every snapshot is exact to its instant."),
     Gap("GAP-06", "Which throughput a point-in-time restore gives: the source's present values; AWS's pages disagree."),
-    Gap("GAP-07", "Durability: all state is in memory and ends with the process."),
+    Gap("GAP-07", "Durability: all state is in memory; only `ops sandbox down --keep` writes it, a kill loses it."),
     Gap("GAP-08", "DELETING phases and phases of replicas; CREATING and UPDATING of tables only if switched on."),
     Gap("GAP-10", "Imports and bulk puts of ZSTD: refused, for want of a decoder."),
     Gap("GAP-12", "Bulk puts: lines with a condition, report objects; the form of ARNs and failure codes is assumed."),

@@ -19,6 +19,7 @@ from ops.clock import SystemClock
 from ops.errors import OpsError, PortTaken, SandboxBroken, SandboxNotRunning, StateFolderUnusable
 from ops.progress import SilentProgress
 from ops.sandbox import lifecycle, postgres, processes
+from ops.sandbox.ending import leftovers
 from ops.sandbox.lifecycle import SandboxOptions, SandboxStatus
 from ops.sandbox.postgres import PostgresServer
 from tests.sandbox.processes.conftest import Notes
@@ -32,7 +33,7 @@ def pid(status: SandboxStatus, name: str) -> int:
 
 
 def processes_of(folder: Path) -> list[int]:
-    return [process.pid for process in lifecycle._leftovers(folder)]
+    return [process.pid for process in leftovers(folder)]
 
 
 def wait_until(condition: Callable[[], bool]) -> bool:

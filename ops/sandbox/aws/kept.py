@@ -1,0 +1,7 @@
+"""The name of a kept state, and the error about it: for callers that must not load moto for that."""
+
+FILE = "aws.state"
+
+
+class CannotKeep(RuntimeError):
+    """The state cannot be written, or not be read by this version."""
