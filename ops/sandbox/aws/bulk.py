@@ -3,7 +3,7 @@
 docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_StartBulkPutItems.html and API_BulkOperationDescription.html
 (counts, statuses); .../developerguide/BulkPutItems.Requesting.html. Puts only; a parsing or validation error makes it
 COMPLETED_WITH_ERRORS; a cancelled operation keeps what it has written. Not imitated, and refused or left out: lines
-with a condition, ZSTD, the report objects.
+with a condition, the report objects.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from moto.dynamodb.responses import DynamoHandler
 from moto.s3.models import s3_backends
 
 from ops.sandbox.aws.clock import moment
-from ops.sandbox.aws.errors import not_found, not_imitated, service_error, validation
+from ops.sandbox.aws.errors import not_found, service_error, validation
 from ops.sandbox.aws.history import History
-from ops.sandbox.aws.import_reader import Conditional, Source, Tally, read_object
+from ops.sandbox.aws.import_reader import COMPRESSIONS, Conditional, Source, Tally, read_object
 from ops.sandbox.aws.lifecycle import is_creating
 from ops.sandbox.aws.tables import find_table, state_of
 from ops.sandbox.aws.world import ACCOUNT, World
@@ -202,8 +202,8 @@ def _check_shape(body: Document) -> None:
     source, output = body["InputS3Configuration"], body["OutputS3Configuration"]
     if source.get("InputFormat") not in FORMATS:
         raise validation(f"InputFormat must be one of {', '.join(sorted(FORMATS))}")
-    if source.get("InputCompressionType", "NONE") not in ("NONE", "GZIP"):
-        raise not_imitated(f"InputCompressionType {source['InputCompressionType']}; NONE and GZIP are")
+    if source.get("InputCompressionType", "NONE") not in COMPRESSIONS:
+        raise validation(f"InputCompressionType must be one of {', '.join(COMPRESSIONS)}")
     types = output.get("OutputType") or []
     if not types or not set(types) <= OUTPUT_TYPES:
         raise validation(f"OutputType must name one or both of {', '.join(sorted(OUTPUT_TYPES))}")

@@ -136,7 +136,9 @@ _CLAIMS: tuple[tuple[str, str, str], ...] = (
         csv_with_a_header_list_reads_the_first_line_as_data
         a_full_export_can_be_imported_from_its_data_folder
         list_imports_shows_the_jobs_of_a_table_and_describe_echoes_the_request
-        an_ion_export_can_be_imported_from_its_data_folder"""),
+        an_ion_export_can_be_imported_from_its_data_folder
+        each_format_is_read_in_each_compression
+        of_duplicate_keys_any_may_win_and_none_is_reported"""),
     ("IMPORT-SEEN", OBSERVED, """
         the_first_unparsable_line_drops_the_rest_of_its_object_and_counts_once
         invalid_items_count_one_by_one_and_the_valid_rows_stay
@@ -259,7 +261,8 @@ _CLAIMS: tuple[tuple[str, str, str], ...] = (
         a_bulk_put_writes_into_an_existing_table_and_leaves_its_other_items
         a_bulk_put_reads_ion
         a_bulk_token_replays_its_operation_and_refuses_other_parameters
-        a_bulk_put_needs_1024_units_a_known_tier_and_json_or_ion"""),
+        a_bulk_put_needs_1024_units_a_known_tier_and_json_or_ion
+        a_bulk_put_reads_both_formats_in_each_compression"""),
     ("BULK-RUN", API + "API_BulkOperationDescription.html", """
         invalid_input_makes_it_completed_with_errors_and_counts_as_processed_too
         a_cancelled_bulk_put_keeps_what_it_has_written
@@ -362,7 +365,6 @@ NOT_IMITATED: tuple[Gap, ...] = (
     Gap("GAP-06", "Which throughput a point-in-time restore gives: the source's present values; AWS's pages disagree."),
     Gap("GAP-07", "Durability: all state is in memory; only `ops sandbox down --keep` writes it, a kill loses it."),
     Gap("GAP-08", "DELETING phases and phases of replicas; CREATING and UPDATING of tables only if switched on."),
-    Gap("GAP-10", "Imports and bulk puts of ZSTD: refused, for want of a decoder."),
     Gap("GAP-12", "Bulk puts: lines with a condition, report objects; the form of ARNs and failure codes is assumed."),
     Gap("GAP-13", "Strong consistency across Regions (MRSC), and conflicts that it refuses."),
     Gap("GAP-15", "Application Auto Scaling by load: capacity never moves except up to a raised minimum."),

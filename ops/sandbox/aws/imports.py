@@ -21,9 +21,9 @@ from moto.logs.models import logs_backends
 from moto.s3.models import s3_backends
 
 from ops.sandbox.aws.clock import moment
-from ops.sandbox.aws.errors import not_imitated, service_error, validation
+from ops.sandbox.aws.errors import service_error, validation
 from ops.sandbox.aws.history import History
-from ops.sandbox.aws.import_reader import Source, Tally, read_object
+from ops.sandbox.aws.import_reader import COMPRESSIONS, Source, Tally, read_object
 from ops.sandbox.aws.tables import state_of
 from ops.sandbox.aws.world import ACCOUNT, World
 
@@ -183,8 +183,11 @@ def _check_format(body: Document) -> None:
     if (form := body.get("InputFormat", "DYNAMODB_JSON")) not in ("DYNAMODB_JSON", "CSV", "ION"):
         raise validation(f"1 validation error detected: Value '{form}' at 'inputFormat' failed to satisfy "
                          "constraint: Member must satisfy enum value set: [ION, CSV, DYNAMODB_JSON]")  # fmt: skip
-    if body.get("InputCompressionType", "NONE") not in ("NONE", "GZIP"):
-        raise not_imitated(f"InputCompressionType {body['InputCompressionType']}; NONE and GZIP are")
+    if (compression := body.get("InputCompressionType", "NONE")) not in COMPRESSIONS:
+        raise validation(
+            f"1 validation error detected: Value '{compression}' at 'inputCompressionType' failed to "
+            f"satisfy constraint: Member must satisfy enum value set: [{', '.join(COMPRESSIONS)}]"
+        )
 
 
 def _replayed(backend: DynamoDBBackend, body: Document) -> Import | None:
