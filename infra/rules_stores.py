@@ -1,7 +1,7 @@
 """Rules about everything else that holds data, and about the ways to it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from infra.rules import (
@@ -9,7 +9,6 @@ from infra.rules import (
     CLUSTER,
     DATA_TYPES,
     DATABASE,
-    KEY,
     MEMBER,
     MINIMUM_BACKUP_DAYS,
     OBJECT_LOCK,
@@ -93,23 +92,34 @@ def database(resources: Sequence[Resource]) -> Found:
 
 
 def no_wildcards(resources: Sequence[Resource]) -> Found:
+    """Roles, keys, buckets, topics alike: whatever carries a policy document."""
     for resource in resources:
-        if not resource.type.startswith("aws:iam/") and resource.type != KEY:
-            continue
         for document in _POLICY_DOCUMENTS:
             for statement in _statements(resource.properties.get(document)):
-                actions = statement.get("Action", [])
-                named = [actions] if isinstance(actions, str) else actions
-                wild = [action for action in named if "*" in action]
-                if "NotAction" in statement or (wild and statement.get("Effect") == "Allow"):
-                    yield resource.name, f"allows {', '.join(wild) or 'by NotAction'}"
+                if statement.get("Effect") == "Allow":
+                    yield from ((resource.name, f"allows {found}") for found in _too_much(statement))
+
+
+def _too_much(statement: Mapping[str, Any]) -> Iterator[str]:
+    for member in ("NotAction", "NotPrincipal"):
+        if member in statement:
+            yield f"by {member}"
+    principal = statement.get("Principal") or {}
+    named = [principal] if isinstance(principal, str) else [*principal.values()]
+    if any(who == "*" for entry in named for who in _listed(entry)):
+        yield "everybody"
+    yield from (action for action in _listed(statement.get("Action", [])) if "*" in action)
+
+
+def _listed(entry: Any) -> list[str]:
+    return [entry] if isinstance(entry, str) else list(entry)
 
 
 def _statements(document: Any) -> list[dict[str, Any]]:
-    if not isinstance(document, str):
+    if not isinstance(document, str) or not document.lstrip().startswith("{"):
         return []
-    found: list[dict[str, Any]] = json.loads(document).get("Statement", [])
-    return found
+    found = json.loads(document).get("Statement", [])
+    return [found] if isinstance(found, dict) else list(found)
 
 
 def covered(resources: Sequence[Resource]) -> Found:
@@ -128,6 +138,10 @@ def locked(resources: Sequence[Resource]) -> Found:
             yield bucket.name, "can lock its objects and has no retention: nothing in it is locked"
 
 
+_WORLD = {"0.0.0.0/0", "::/0"}
+_GROUPS = ("aws:ec2/securityGroup:SecurityGroup", "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup")
+
+
 def closed(resources: Sequence[Resource]) -> Found:
     directions = ("Ingress", "Egress")
     for rule in of_type(resources, *(f"aws:vpc/securityGroup{way}Rule:SecurityGroup{way}Rule" for way in directions)):
@@ -137,6 +151,9 @@ def closed(resources: Sequence[Resource]) -> Found:
     for member in of_type(resources, MEMBER):
         if member.properties.get("publiclyAccessible"):
             yield member.name, "is reachable from the internet"
-    for group in of_type(resources, "aws:ec2/securityGroup:SecurityGroup"):
-        if group.properties.get("ingress") or group.properties.get("egress"):
-            yield group.name, "has rules inline, out of sight of the rule above"
+    for group in of_type(resources, *_GROUPS):
+        # The provider answers every rule of a group here, also those that are resources of their own.
+        for rule in [*(group.properties.get("ingress") or []), *(group.properties.get("egress") or [])]:
+            open_to = [*(rule.get("cidrBlocks") or []), *(rule.get("ipv6CidrBlocks") or [])]
+            if _WORLD & {*open_to}:
+                yield group.name, f"opens a port to {', '.join(open_to)}"

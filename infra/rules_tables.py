@@ -26,8 +26,11 @@ def scaled(resources: Sequence[Resource]) -> Found:
         regions.setdefault(replicated, set()).add(replica.properties.get("region"))
     for table in of_type(resources, TABLE):
         if table.properties.get("billingMode") == "PROVISIONED":
-            in_regions = sorted(regions.get(table.properties["name"], set()) | {None}, key=str)
-            yield from _unscaled(resources, table, in_regions)
+            # Declared, only another Region is named; answered by the provider, every one is.
+            home = table.properties.get("region")
+            yield from _unscaled(
+                resources, table, sorted(regions.get(table.properties["name"], set()) | {home}, key=str)
+            )
 
 
 def _unscaled(resources: Sequence[Resource], table: Resource, regions: Sequence[str | None]) -> Found:
@@ -41,7 +44,6 @@ def _unscaled(resources: Sequence[Resource], table: Resource, regions: Sequence[
 
 
 def _scaling(resources: Sequence[Resource], kind: str) -> set[tuple[Any, str, str]]:
-    # A Region is recorded only where it is not the home Region.
     return {
         (
             found.properties.get("region"),
@@ -70,7 +72,8 @@ def target_utilization(resources: Sequence[Resource]) -> Found:
 
 
 def floors(resources: Sequence[Resource]) -> Found:
-    declared: dict[tuple[str, str], Any] = {}
+    """The bounds of scaling hold the capacity: the declared one, or the one that scaling has come to since."""
+    held: dict[tuple[str, str], Any] = {}
     for table in of_type(resources, TABLE):
         name = table.properties["name"]
         scopes = [(f"table/{name}", table.properties)]
@@ -79,13 +82,14 @@ def floors(resources: Sequence[Resource]) -> Found:
             for index in table.properties.get("globalSecondaryIndexes") or []
         ]
         for identifier, of in scopes:
-            declared[identifier, "Read"] = of.get("readCapacity")
-            declared[identifier, "Write"] = of.get("writeCapacity")
+            held[identifier, "Read"] = of.get("readCapacity")
+            held[identifier, "Write"] = of.get("writeCapacity")
     for target in of_type(resources, TARGET):
         units = "Read" if "Read" in target.properties["scalableDimension"] else "Write"
-        floor = declared.get((target.properties["resourceId"], units))
-        if floor != target.properties["minCapacity"]:
-            yield target.name, f"scales from {target.properties['minCapacity']:g}, the table declares {floor}"
+        low, high = target.properties["minCapacity"], target.properties["maxCapacity"]
+        capacity = held.get((target.properties["resourceId"], units))
+        if capacity is None or not low <= capacity <= high:
+            yield target.name, f"scales from {low:g} to {high:g}, the table has {capacity}"
 
 
 def attributes(resources: Sequence[Resource]) -> Found:
@@ -93,9 +97,10 @@ def attributes(resources: Sequence[Resource]) -> Found:
         keys = {table.properties.get("hashKey"), table.properties.get("rangeKey")}
         for index in table.properties.get("globalSecondaryIndexes") or []:
             keys |= {key["attributeName"] for key in index.get("keySchemas") or []}
+            keys |= {index.get("hashKey"), index.get("rangeKey")}
         keys |= {index["rangeKey"] for index in table.properties.get("localSecondaryIndexes") or []}
         declared = {attribute["name"] for attribute in table.properties["attributes"]}
-        if declared != keys - {None}:
+        if declared != {key for key in keys if key}:
             yield (
                 table.name,
                 f"declares {sorted(declared)} and uses {sorted(key for key in keys if key)} as keys",

@@ -48,6 +48,11 @@ def set_to(**values: Any) -> Fault:
     return lambda found: replace(found, properties={**found.properties, **values})
 
 
+def allowing(document: str, **members: Any) -> Fault:
+    """The document allows what `members` say."""
+    return set_to(**{document: json.dumps({"Statement": [{"Effect": "Allow", "Resource": "*", **members}]})})
+
+
 def gone(_: Resource) -> None:
     return None
 
@@ -79,21 +84,17 @@ FAULTS: list[tuple[str, str, Fault]] = [
     ("database", policies.DATABASE, set_to(publiclyAccessible=True)),
     ("database", policies.DATABASE, set_to(skipFinalSnapshot=True)),
     ("database", policies.DATABASE, set_to(password="x")),
-    (
-        "actions",
-        "aws:iam/rolePolicy:RolePolicy",
-        set_to(policy='{"Statement": [{"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}]}'),
-    ),
-    (
-        "actions",
-        policies.KEY,
-        set_to(policy='{"Statement": [{"Effect": "Allow", "NotAction": ["kms:Decrypt"], "Resource": "*"}]}'),
-    ),
+    ("actions", "aws:iam/rolePolicy:RolePolicy", allowing("policy", Action="dynamodb:*")),
+    ("actions", policies.KEY, allowing("policy", NotAction=["kms:Decrypt"])),
+    ("actions", "aws:sns/topicPolicy:TopicPolicy", allowing("policy", Principal="*", Action="sns:Publish")),
+    ("actions", "aws:iam/role:Role", allowing("assumeRolePolicy", Principal={"AWS": "*"}, Action="sts:AssumeRole")),
+    ("floor", policies.TABLE, set_to(writeCapacity=1000)),
     ("region", policies.REPLICA, set_to(region="us-east-1")),
     ("covered", policies.SELECTION, set_to(resources=[])),
     ("locked", policies.OBJECT_LOCK, gone),
     ("closed", RULE, set_to(cidrIpv4="0.0.0.0/0")),
-    ("closed", "aws:ec2/securityGroup:SecurityGroup", set_to(egress=[{"protocol": "-1"}])),
+    ("closed", "aws:ec2/securityGroup:SecurityGroup", set_to(egress=[{"protocol": "-1", "cidrBlocks": ["0.0.0.0/0"]}])),
+    ("closed", "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup", set_to(ingress=[{"ipv6CidrBlocks": ["::/0"]}])),
     ("pointer", policies.PARAMETER, set_to(name="/dynamo-ops/test/tables/top_tracks")),
 ]
 
