@@ -1,8 +1,9 @@
 """`make up-sandbox`: the real Pulumi CLI and the real AWS provider against a running sandbox.
 
 The sandbox applies the program in process and needs no CLI. This is the other way round: the same program, with the
-engine and the provider that AWS gets, against the same stand-in. It keeps its state in a folder of its own, uses a
-stack of its own and credentials that are worth nothing anywhere else. Nothing is installed: what is missing is named.
+engine and the provider that AWS gets, against the same stand-in. It keeps its state in `.cache/pulumi-sandbox`, which
+belongs to one sandbox and is to be deleted with it, uses a stack of its own and credentials that are worth nothing
+anywhere else. Nothing is installed: what is missing is named.
 Not every call of the real provider is known to the sandbox; a failure there is a gap of the sandbox, not of `infra/`.
 """
 
@@ -30,7 +31,8 @@ PROVIDER = {
     "aws:s3UsePathStyle": "true",
     "aws:maxRetries": "1",
 }
-PROGRAM = {"environmentClass": "sandbox", "replicaRegions": "us-west-2", "deletionProtection": "false"}
+# Paths: the CLI refuses a text where Pulumi.yaml says array.
+PROGRAM = {"environmentClass": "sandbox", "replicaRegions[0]": "us-west-2", "deletionProtection": "false"}
 
 
 def version_of(text: str) -> tuple[int, int]:
@@ -71,20 +73,19 @@ def environment(environ: Mapping[str, str], folder: Path) -> dict[str, str]:
     }
 
 
-def commands(cli: str, stack_file: Path) -> list[list[str]]:
-    """What is run, in order; the configuration goes to a file outside the project."""
-    chosen = ["--stack", STACK, "--config-file", str(stack_file)]
+def commands(cli: str) -> list[list[str]]:
+    """What is run, in order."""
     values = [f"{key}={value}" for key, value in (*PROVIDER.items(), *PROGRAM.items())]
     settings = [argument for value in values for argument in ("--plaintext", value)]
     return [
         [cli, "stack", "select", "--create", STACK],
-        [cli, "config", "set-all", *chosen, *settings],
-        [cli, "up", "--yes", "--diff", *chosen],
+        [cli, "config", "set-all", "--stack", STACK, "--path", *settings],
+        [cli, "up", "--yes", "--diff", "--stack", STACK],
     ]
 
 
 def main() -> None:
-    """Say what is missing, or run the CLI."""
+    """Say what is missing, or run the CLI; its exit code is this program's."""
     cli = shutil.which("pulumi")
     version = subprocess.run([cli, "version"], capture_output=True, text=True, check=False).stdout if cli else ""
     lacking = missing(os.environ, cli, version)
@@ -92,7 +93,7 @@ def main() -> None:
         sys.exit("\n".join(["up-sandbox cannot run:", *(f"  - {entry}" for entry in lacking)]))
     folder = ROOT / ".cache" / "pulumi-sandbox"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for command in commands(cli, folder / f"Pulumi.{STACK}.yaml"):
+    for command in commands(cli):
         code = subprocess.run(command, cwd=ROOT, env=environment(os.environ, folder), check=False).returncode
         if code:
             sys.exit(code)

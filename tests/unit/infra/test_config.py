@@ -1,6 +1,7 @@
 """A stack's configuration: what is valid is read whole, what is not is refused by name before any resource."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,31 @@ def test_the_example_stacks_are_valid(name: str) -> None:
     own = {key.removeprefix("dynamo-ops:"): value for key, value in values.items()}
     config = StackConfig.from_values("dynamo-ops", "x", region, own)
     assert config.environment_class in ("development", "production")
+
+
+def cli_takes(kind: str, value: Any) -> bool:
+    """The types that the Pulumi CLI accepts of a stack's file before it runs the program."""
+    if kind == "integer":
+        return str(value).lstrip("-").isdigit()
+    if kind == "boolean":
+        return value in ("true", "false", True, False)
+    return isinstance(value, list if kind == "array" else str)
+
+
+@pytest.mark.parametrize("name", ["Pulumi.dev.yaml", "Pulumi.prod.yaml.example"])
+def test_the_cli_takes_the_example_stacks_as_they_are(name: str) -> None:
+    for key, value in yaml.safe_load((ROOT / name).read_text())["config"].items():
+        project, _, own = key.partition(":")
+        assert project == "aws" or cli_takes(KEYS[own].type, value), key
+
+
+def test_the_commands_in_the_guide_set_one_entry_of_an_array_by_its_path() -> None:
+    commands = re.findall(
+        r"pulumi config set (--path )?'?dynamo-ops:(\w+)(\[0\])?", (ROOT / "docs/provision.md").read_text()
+    )
+    assert {name for _, name, _ in commands} >= {"tableName", "adoptTables"}
+    for path, name, index in commands:
+        assert (KEYS[name].type == "array") == bool(path and index), name
 
 
 def test_replicas_can_be_given_per_table() -> None:
