@@ -1,13 +1,14 @@
 """Clients of the endpoint, made once per service and Region."""
 
 import threading
+from functools import cache
 from typing import Any
 
 _TIMEOUT_S = 30
 
 
 class Aws:
-    """boto3 clients with dummy credentials: the endpoint is a sandbox, never AWS."""
+    """botocore clients with dummy credentials: the endpoint is a sandbox, never AWS."""
 
     def __init__(self, endpoint: str | None, region: str) -> None:
         self.endpoint = endpoint
@@ -24,17 +25,31 @@ class Aws:
             return self._clients[key]
 
     def _make(self, service: str, region: str) -> Any:
-        import boto3
+        import botocore.session
         from botocore.config import Config
 
         if self._session is None:
-            self._session = boto3.session.Session(
-                aws_access_key_id="sandbox", aws_secret_access_key="sandbox", region_name=region
-            )
+            self._session = botocore.session.Session()
+            self._session.register_component("data_loader", _models())
         config = Config(
             connect_timeout=_TIMEOUT_S,
             read_timeout=_TIMEOUT_S,
             retries={"max_attempts": 1, "mode": "standard"},
             s3={"addressing_style": "path"},
         )
-        return self._session.client(service, region_name=region, endpoint_url=self.endpoint, config=config)
+        return self._session.create_client(
+            service,
+            region_name=region,
+            endpoint_url=self.endpoint,
+            aws_access_key_id="sandbox",
+            aws_secret_access_key="sandbox",
+            config=config,
+        )
+
+
+@cache
+def _models() -> Any:
+    """botocore's models of the services, which never change: read once per process, not once per apply."""
+    from botocore.loaders import create_loader
+
+    return create_loader()
