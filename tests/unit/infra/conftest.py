@@ -128,9 +128,9 @@ class Recording:
         return seen
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def record() -> Callable[..., Recording]:
-    """Run a declaration to its end and return what it registered."""
+    """Run a declaration to its end and return what it registered; it keeps nothing between runs."""
 
     def run(declare: Callable[[], Any], stored: dict[str, str] | None = None) -> Recording:
         monitor = Recorder(stored)

@@ -29,7 +29,7 @@ def declared(record: Record, **values: str) -> Recording:
     return record(lambda: Stack(config))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def full(record: Record) -> Recording:
     tables = json.dumps({"top_tracks": {}, "books": BOOKS})
     return declared(record, replicaRegions="us-west-2", cacheEnabled="true", tables=tables)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra import rules as policies
@@ -34,10 +34,16 @@ def recorded(record: Any, **values: str) -> list[Resource]:
     return [Resource(entry.type, entry.name, entry.inputs, entry.protect, entry.retain) for entry in found]
 
 
-@pytest.fixture
-def stack(record: Any) -> list[Resource]:
+@pytest.fixture(scope="module")
+def declared(record: Any) -> tuple[Resource, ...]:
     tables = json.dumps({"top_tracks": {}, "books": BOOKS})
-    return recorded(record, replicaRegions="us-west-2", cacheEnabled="true", evidenceLockDays="30", tables=tables)
+    values = {"replicaRegions": "us-west-2", "cacheEnabled": "true", "evidenceLockDays": "30", "tables": tables}
+    return tuple(recorded(record, **values))
+
+
+@pytest.fixture
+def stack(declared: tuple[Resource, ...]) -> list[Resource]:
+    return list(declared)
 
 
 def test_the_declared_stack_keeps_every_rule(stack: list[Resource]) -> None:
@@ -111,7 +117,7 @@ def test_every_rule_has_a_planted_fault() -> None:
     assert {rule for rule, _, _ in FAULTS} == {rule.name for rule in RULES}
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None)
 @given(
     billing=st.sampled_from(["PROVISIONED", "PAY_PER_REQUEST"]),
     replicas=st.lists(st.sampled_from(["us-west-2", "eu-west-1"]), unique=True),

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -37,18 +38,26 @@ def pack() -> Iterator[Any]:
         process.terminate()
 
 
-@pytest.fixture
-def answered(record: Callable[..., Any]) -> Answered:
-    """A whole stack with what the provider adds to its inputs, some time after the first update."""
+@pytest.fixture(scope="module")
+def declared(record: Callable[..., Any]) -> list[Any]:
     config = StackConfig.from_values(
         "dynamo-ops", "test", "us-east-1", {"replicaRegions": "us-west-2", "evidenceLockDays": "1"}
     )
-    return [(found, _as_answered(found)) for found in record(lambda: Stack(config)).resources]
+    resources: list[Any] = record(lambda: Stack(config)).resources
+    return resources
+
+
+@pytest.fixture
+def answered(declared: list[Any]) -> Answered:
+    """A whole stack with what the provider adds to its inputs, some time after the first update."""
+    return [(found, _as_answered(found)) for found in declared]
 
 
 def _as_answered(found: Any) -> dict[str, Any]:
     """The provider names every Region, shows the rules of a group inline, and a table at its scaled capacity."""
-    properties: dict[str, Any] = {name: value for name, value in found.inputs.items() if not name.startswith("__")}
+    properties: dict[str, Any] = deepcopy(
+        {name: value for name, value in found.inputs.items() if not name.startswith("__")}
+    )
     if found.type.startswith("aws:"):
         properties.setdefault("region", "us-east-1")
     if found.type == GROUP:
