@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 from urllib.parse import urlsplit
 
+from ops.config import DEFAULT_REGION
 from ops.errors import AwsError as AwsError
 from ops.errors import CredentialsUnusable, NotAllowed, TableNotFound, Throttled, Unreachable
 
@@ -78,9 +80,14 @@ class ControlPlane(Protocol):
 
 
 class Aws:
-    """Sessions and clients of one set of credentials."""
+    """Sessions and clients of one set of credentials.
 
-    def __init__(self, *, region: str, profile: str | None = None, observers: tuple[CallObserver, ...] = ()) -> None:
+    `profile` beats keys in the environment, as `--profile` does everywhere; None leaves the choice to botocore.
+    """
+
+    def __init__(
+        self, *, region: str | None, profile: str | None = None, observers: tuple[CallObserver, ...] = ()
+    ) -> None:
         self._region = region
         self._profile = profile
         self._observers = observers
@@ -89,6 +96,9 @@ class Aws:
 
     @property
     def region(self) -> str:
+        """As given, else the profile's, else the usual one."""
+        if self._region is None:
+            self._region = str(self.session().region_name or DEFAULT_REGION)
         return self._region
 
     @property
@@ -104,17 +114,16 @@ class Aws:
         """The boto3 session, made on first use."""
         if self._session is None:
             import boto3
-            from botocore.exceptions import ProfileNotFound
 
-            try:
-                self._session = boto3.Session(profile_name=self._profile, region_name=self._region)
-            except ProfileNotFound as error:
-                raise CredentialsUnusable(str(error), fix=("aws configure list-profiles",)) from error
+            with _finding_credentials():
+                session = boto3.Session(profile_name=self._profile, region_name=self._region)
+                _ = session.region_name  # reads the config file
+            self._session = session
         return self._session
 
     def client(self, service: str, region: str | None = None, *, attempts: int = MAX_ATTEMPTS) -> Any:
         """A boto3 client with our time limits."""
-        key = (service, region or self._region, attempts)
+        key = (service, region or self.region, attempts)
         if key not in self._clients:
             from botocore.config import Config
 
@@ -124,7 +133,10 @@ class Aws:
                 retries={"mode": "standard", "total_max_attempts": attempts},
                 s3={"addressing_style": "path"} if self.endpoint_override() else {},
             )
-            self._clients[key] = self.session().client(service, region_name=key[1], config=config)
+            session = self.session()
+            with _finding_credentials():
+                session.get_credentials()
+            self._clients[key] = session.client(service, region_name=key[1], config=config)
         return self._clients[key]
 
     def call(self, service: str, operation: str, *, region: str | None = None, **params: Any) -> dict[str, Any]:
@@ -132,6 +144,7 @@ class Aws:
 
         client = self._client_or_refuse(service, region, 1 if operation in _ONCE else MAX_ATTEMPTS)
         name = client.meta.method_to_api_mapping[operation]
+        self.credentials()  # those that cannot be had or renewed are told as such, not as a refusal of this call
         for observer in self._observers:
             observer.before(service, name, params)
         try:
@@ -145,8 +158,6 @@ class Aws:
                 f"{service}:{name}",
                 params,
             )
-        except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
-            raise CredentialsUnusable("no AWS credentials were found", why=str(error)) from error
         except exceptions.ParamValidationError as error:
             raise AwsError("ParamValidation", str(error), f"{service}:{name}") from error
         except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
@@ -170,10 +181,12 @@ class Aws:
 
     def credentials(self) -> Credentials:
         """Credentials valid now; botocore refreshes those that expire."""
-        found = self.session().get_credentials()
-        if found is None:
-            raise CredentialsUnusable("no AWS credentials were found")
-        frozen = found.get_frozen_credentials()
+        session = self.session()
+        with _finding_credentials():
+            found = session.get_credentials()
+            if found is None:
+                raise CredentialsUnusable("no AWS credentials were found")
+            frozen = found.get_frozen_credentials()
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
 
     def endpoint(self, service: str, region: str | None = None) -> str:
@@ -181,15 +194,22 @@ class Aws:
         return str(self._client_or_refuse(service, region).meta.endpoint_url)
 
     def endpoint_override(self) -> str | None:
-        """`AWS_ENDPOINT_URL`, botocore's own variable, when set."""
+        """`AWS_ENDPOINT_URL`, botocore's own variable, when set and not to be ignored."""
+        if os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
+            return None
         return os.environ.get("AWS_ENDPOINT_URL") or None
+
+    def ca_bundle(self) -> str | None:
+        """The file of certificate authorities that is wanted instead of the usual ones, as botocore reads it."""
+        found = self.session()._session.get_config_variable("ca_bundle")
+        return found or os.environ.get("REQUESTS_CA_BUNDLE") or None
 
     def _client_or_refuse(self, service: str, region: str | None, attempts: int = MAX_ATTEMPTS) -> Any:
         import botocore.exceptions as exceptions
 
         try:
             return self.client(service, region, attempts=attempts)
-        except (exceptions.NoCredentialsError, exceptions.NoRegionError, exceptions.ConfigNotFound) as error:
+        except exceptions.NoRegionError as error:
             raise CredentialsUnusable(str(error)) from error
         except ValueError as error:  # botocore: "Invalid endpoint: ..."
             raise unreachable(str(self.endpoint_override()), str(error)) from error
@@ -197,6 +217,22 @@ class Aws:
     def _tell(self, service: str, operation: str, params: dict[str, Any], outcome: str) -> None:
         for observer in self._observers:
             observer.after(service, operation, params, outcome)
+
+
+@contextmanager
+def _finding_credentials() -> Iterator[None]:
+    """Whatever ends the search for credentials, or their renewal, is told as what it is."""
+    import botocore.exceptions as exceptions
+
+    try:
+        yield
+    except exceptions.ProfileNotFound as error:
+        raise CredentialsUnusable(str(error), fix=("aws configure list-profiles",)) from error
+    except (exceptions.HTTPClientError, exceptions.ConnectionError) as error:
+        raise unreachable(str(error.kwargs.get("endpoint_url", "of the credentials")), str(error)) from error
+    except (exceptions.BotoCoreError, exceptions.ClientError, ValueError) as error:
+        # ValueError: a credential_process that prints no JSON.
+        raise CredentialsUnusable("AWS credentials or config cannot be used", why=str(error)) from error
 
 
 def refuse(code: str, message: str, operation: str, params: dict[str, Any]) -> NoReturn:

@@ -35,7 +35,8 @@ class Settings:
     env: Resolved | None
     project: Resolved | None
     profile: Resolved | None
-    region: Resolved
+    #: None where only the AWS profile knows it.
+    region: Resolved | None
     output: Resolved
     runs: Resolved
 
@@ -57,6 +58,13 @@ class Settings:
         return self.project.value
 
     @property
+    def given_profile(self) -> str | None:
+        """The profile that was asked for here. One of a variable is left to botocore, for which keys come first."""
+        if self.profile is None or self.profile.origin.startswith("AWS_"):
+            return None
+        return self.profile.value
+
+    @property
     def runs_folder(self) -> Path:
         """Where journals, reports and dead-letter files go."""
         return Path(self.runs.value)
@@ -66,23 +74,23 @@ def load_settings(flags: Mapping[str, str | None], environ: Mapping[str, str], f
     """Resolve every preference; a bad `ops.toml` or an unknown output is refused with its place."""
     file, origin = _read_file(folder, environ, home)
 
-    def resolve(name: str, variable: str, default: Resolved | None = None) -> Resolved | None:
+    def resolve(name: str, variables: str, default: Resolved | None = None) -> Resolved | None:
         if flags.get(name):
             return Resolved(str(flags[name]), f"--{name}")
-        if environ.get(variable):
-            return Resolved(environ[variable], variable)
+        for one in variables.split():
+            if environ.get(one):
+                return Resolved(environ[one], one)
         if name in file:
             return Resolved(str(file[name]), origin)
         return default
 
     output = resolve("output", "OPS_OUTPUT", Resolved("text", "default"))
-    region = resolve("region", "AWS_REGION") or resolve("region", "AWS_DEFAULT_REGION")
     runs = Resolved(str(_state_home(environ, home) / "ops" / "runs"), "default")
     settings = Settings(
         env=resolve("env", "OPS_ENV"),
         project=resolve("project", "OPS_PROJECT", _project_of(folder)),
-        profile=resolve("profile", "AWS_PROFILE"),
-        region=region or Resolved(DEFAULT_REGION, "default"),
+        profile=resolve("profile", "AWS_DEFAULT_PROFILE AWS_PROFILE"),
+        region=resolve("region", "AWS_REGION AWS_DEFAULT_REGION"),
         output=output or Resolved("text", "default"),
         runs=resolve("runs", "OPS_RUNS_DIR", runs) or runs,
     )

@@ -108,8 +108,8 @@ class App:
         """The door to AWS; nothing is sent yet."""
         from ops.aws import Aws
 
-        profile = self.settings.profile.value if self.settings.profile else None
-        return Aws(region=self.settings.region.value, profile=profile, observers=observers)
+        region = self.settings.region.value if self.settings.region else None
+        return Aws(region=region, profile=self.settings.given_profile, observers=observers)
 
     def session(self, *observers: CallObserver) -> Session:
         """Open the chosen environment; the first line appears before the first call to the network."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import http.client
 import io
-import os
 import socket
 import ssl
 import time
@@ -22,6 +21,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from ops.dynamodb.answers import Answer
 from ops.dynamodb.retry import Failure
+from ops.errors import Unreachable
 
 FIRST_READ_BYTES = 64 * 1024
 #: One answer may come in pieces; all of it must be there within this many read time limits.
@@ -135,12 +135,13 @@ class Endpoint:
     proxy_headers: Mapping[str, str]
 
     @classmethod
-    def of(cls, url: str, timeouts_s: tuple[float, float]) -> Self:
-        """The endpoint as the environment wants it reached."""
+    def of(cls, url: str, timeouts_s: tuple[float, float], ca_bundle: str | None = None) -> Self:
+        """The endpoint as the environment wants it reached; `ca_bundle` names the authorities, if not the usual ones.
+
+        Unreachable for a bundle that cannot be read, and for a proxy that is not spoken to here.
+        """
         parts = urlsplit(url)
-        # AWS_CA_BUNDLE is what every AWS tool reads the authorities from.
-        bundle = os.environ.get("AWS_CA_BUNDLE") or None
-        tls = ssl.create_default_context(cafile=bundle) if parts.scheme == "https" else None
+        tls = _verified_by(ca_bundle) if parts.scheme == "https" else None
         proxy, headers = proxy_for(parts.scheme, parts.hostname or "")
         return cls(parts, timeouts_s, tls, proxy, headers)
 
@@ -163,6 +164,17 @@ class Endpoint:
         return Connection(opened.sock, self.timeouts_s[1])
 
 
+def _verified_by(ca_bundle: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_bundle)
+    except OSError as error:
+        raise Unreachable(
+            f"the certificate authorities cannot be read from {ca_bundle}",
+            why=str(error),
+            fix=("correct AWS_CA_BUNDLE, or ca_bundle of the profile",),
+        ) from error
+
+
 def broken(error: Exception) -> Failure:
     """The failure of a request whose answer never came."""
     code = "Timeout" if isinstance(error, TimeoutError) else "ConnectionBroken"
@@ -180,9 +192,15 @@ def proxy_for(scheme: str, host: str) -> tuple[tuple[str, int] | None, dict[str,
     address = urllib.request.getproxies().get(scheme)
     if not address:
         return None, {}
-    parts = urlsplit(address if "//" in address else f"//{address}")
+    parts = urlsplit(address if "//" in address else f"http://{address}")
+    if parts.scheme != "http":
+        raise Unreachable(
+            f"proxy {parts.scheme}://{parts.hostname} is not spoken to",
+            why="items travel through http:// proxies, by CONNECT and TLS inside it",
+            fix=(f"set {scheme.upper()}_PROXY to an http:// address", f"add {host} to NO_PROXY"),
+        )
     headers = {}
     if parts.username is not None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         headers["Proxy-Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
-    return (parts.hostname or "", parts.port or 3128), headers
+    return (parts.hostname or "", parts.port or 80), headers

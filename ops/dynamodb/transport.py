@@ -109,7 +109,7 @@ class HttpTransport:
     ) -> None:
         region = region or aws.region
         limits = timeouts_s or (CONNECT_TIMEOUT_S, READ_TIMEOUT_S)
-        self._endpoint = Endpoint.of(aws.endpoint("dynamodb", region), limits)
+        self._endpoint = Endpoint.of(aws.endpoint("dynamodb", region), limits, aws.ca_bundle())
         parts = self._endpoint.parts
         self._path = parts.path or "/"
         self._signer = Signer(region=region, host=parts.netloc, path=self._path)

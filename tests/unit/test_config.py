@@ -45,3 +45,20 @@ def test_a_bad_file_is_refused_with_its_place(tmp_path: Path, text: str, told: s
 def test_an_unknown_output_names_where_it_came_from(tmp_path: Path) -> None:
     with pytest.raises(BadArgument, match="OPS_OUTPUT"):
         load_settings({}, {"OPS_OUTPUT": "xml"}, tmp_path, tmp_path)
+
+
+def test_every_variable_of_the_region_and_the_profile_beats_the_file(tmp_path: Path) -> None:
+    (tmp_path / "ops.toml").write_text('region = "eu-north-1"\nprofile = "of-the-file"\n')
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        found = load_settings({}, {name: "us-west-2"}, tmp_path, tmp_path).region
+        assert found is not None
+        assert (found.value, found.origin) == ("us-west-2", name)
+    of_file = load_settings({}, {}, tmp_path, tmp_path)
+    assert of_file.given_profile == "of-the-file"
+    for name in ("AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+        assert load_settings({}, {name: "other"}, tmp_path, tmp_path).given_profile is None
+    assert load_settings({"profile": "typed"}, {"AWS_PROFILE": "other"}, tmp_path, tmp_path).given_profile == "typed"
+
+
+def test_without_a_word_about_the_region_the_aws_profile_decides(tmp_path: Path) -> None:
+    assert load_settings({}, {}, tmp_path, tmp_path).region is None

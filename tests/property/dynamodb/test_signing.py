@@ -17,17 +17,26 @@ from ops.dynamodb.signing import CONTENT_TYPE, Signer
 WORDS = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", min_size=1, max_size=30)
 SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60)
 REGIONS = st.sampled_from(["us-east-1", "eu-central-2", "cn-north-1", "us-gov-west-1"])
-HOSTS = st.sampled_from(["dynamodb.us-east-1.amazonaws.com", "127.0.0.1:8000", "dynamodb.eu-central-2.api.aws"])
+HOSTS = st.sampled_from(
+    [
+        "dynamodb.us-east-1.amazonaws.com",
+        "127.0.0.1:8000",
+        "dynamodb.eu-central-2.api.aws",
+        "[::1]:8000",
+        "x.example:443",
+    ]
+)
+PATHS = st.sampled_from(["/", "/dynamodb", "/behind/a/gateway/", "/with-_.~signs"])
 MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2037, 1, 1), timezones=st.just(UTC))
 OPERATIONS = st.sampled_from(["Scan", "BatchWriteItem", "GetItem"])
 
 
 def botocore_authorization(
-    host: str, region: str, credentials: Credentials, target: str, body: bytes, moment: datetime
+    host: str, region: str, credentials: Credentials, target: str, body: bytes, moment: datetime, path: str = "/"
 ) -> str:
     request = AWSRequest(
         method="POST",
-        url=f"http://{host}/",
+        url=f"http://{host}{path}",
         data=body,
         headers={"Content-Type": CONTENT_TYPE, "X-Amz-Target": target, "Host": host},
     )
@@ -38,9 +47,12 @@ def botocore_authorization(
 
 
 @settings(max_examples=200, deadline=None)
-@given(HOSTS, REGIONS, WORDS, SECRETS, st.none() | SECRETS, OPERATIONS, st.lists(st.binary(), min_size=1), MOMENTS)
+@given(
+    HOSTS, PATHS, REGIONS, WORDS, SECRETS, st.none() | SECRETS, OPERATIONS, st.lists(st.binary(), min_size=1), MOMENTS
+)
 def test_each_signature_equals_botocores(
     host: str,
+    path: str,
     region: str,
     access: str,
     secret: str,
@@ -49,12 +61,12 @@ def test_each_signature_equals_botocores(
     bodies: list[bytes],
     moment: datetime,
 ) -> None:
-    signer = Signer(region=region, host=host)
+    signer = Signer(region=region, host=host, path=path)
     credentials = Credentials(access, secret, token)
     target = f"DynamoDB_20120810.{operation}"
     for body in bodies:  # the key of the day is derived once and used again
         ours = signer.headers(credentials, target, body, moment)["authorization"]
-        assert ours == botocore_authorization(host, region, credentials, target, body, moment)
+        assert ours == botocore_authorization(host, region, credentials, target, body, moment, path)
 
 
 @settings(max_examples=50, deadline=None)

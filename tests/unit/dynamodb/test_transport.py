@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import zlib
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -237,4 +240,53 @@ def test_the_proxy_of_the_environment_is_used_but_never_for_this_machine(monkeyp
     assert address == ("proxy.example", 8080)
     assert headers == {"Proxy-Authorization": "Basic dXNlcjpwQHNz"}
     assert proxy_for("https", "internal.example") == (None, {})
+    monkeypatch.setenv("HTTPS_PROXY", "proxy.example")
+    assert proxy_for("https", "dynamodb.us-east-1.amazonaws.com") == (("proxy.example", 80), {})
     assert proxy_for("https", "127.0.0.1") == (None, {})
+
+
+@pytest.mark.parametrize("address", ["https://proxy.example:443", "socks5h://proxy.example:1080"])
+def test_a_proxy_that_is_not_spoken_to_is_told_before_anything_is_sent(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(Unreachable, match="proxy") as caught:
+        plane_on("https://dynamodb.example", monkeypatch)
+    assert "NO_PROXY" in " ".join(caught.value.fix)
+
+
+def test_authorities_that_cannot_be_read_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/nonexistent/bundle.pem")
+    with pytest.raises(Unreachable, match=r"/nonexistent/bundle\.pem") as caught:
+        plane_on("https://dynamodb.example", monkeypatch)
+    assert "AWS_CA_BUNDLE" in caught.value.fix[0]
+
+
+def test_a_long_run_goes_on_with_renewed_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Those that are about to expire are asked for anew before each request, as botocore does."""
+    process = tmp_path / "renew.py"
+    process.write_text(
+        "import datetime, json, pathlib\n"
+        f"times = pathlib.Path({str(tmp_path / 'times')!r})\n"
+        "number = len(times.read_text()) if times.exists() else 0\n"
+        "times.write_text('x' * (number + 1))\n"
+        "soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=60)\n"
+        "print(json.dumps(dict(Version=1, AccessKeyId=f'KEY{number}', SecretAccessKey='s',"
+        " SessionToken=f'token{number}', Expiration=soon.isoformat())))\n"
+    )
+    (tmp_path / "config").write_text(f"[profile renewing]\ncredential_process = {sys.executable} {process}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    keys: list[tuple[list[bytes], list[bytes]]] = []
+
+    def keep(number: int, request: bytes) -> bytes:
+        keys.append((re.findall(rb"Credential=KEY(\d+)/", request), re.findall(rb"-token: token(\d+)\r\n", request)))
+        return http(PAGE)
+
+    with raw_server(keep) as endpoint:
+        data = plane_on(endpoint, monkeypatch, aws=Aws(region="us-east-1", profile="renewing"))
+        for _ in range(3):
+            data.call("Scan", {"TableName": "t"})
+    assert all(len(key) == 1 and key == token for key, token in keys)
+    assert len({key for [key], _ in keys}) == 3
