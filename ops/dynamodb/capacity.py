@@ -17,7 +17,7 @@ class CapacityLimit:
     """
 
     def __init__(self, units_per_s: float, clock: Clock) -> None:
-        self._rate = units_per_s
+        self.units_per_s = units_per_s
         self._clock = clock
         self._lock = threading.Lock()
         self._free_at = clock.monotonic()
@@ -47,7 +47,7 @@ class CapacityLimit:
                 self._usual = units if not self._usual else (self._usual * 7 + units) / 8
 
     def _owe(self, units: float) -> None:
-        self._free_at = max(self._free_at, self._clock.monotonic()) + units / self._rate
+        self._free_at = max(self._free_at, self._clock.monotonic()) + units / self.units_per_s
 
 
 def consumed(document: dict[str, Any]) -> float:

@@ -20,6 +20,8 @@ from ops.errors import BadResponse
 from ops.model.items import Item
 
 DEFAULT_SEGMENTS = 4
+#: What reading an item is taken to cost before the first page says it: half a unit is 4 KB, or 2 KB read consistently.
+_FIRST_GUESS_UNITS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,19 @@ class Scan:
     def _ask(self, pipe: Pipeline[Cursor], todo: deque[tuple[Cursor, Item | None]]) -> None:
         while todo and pipe.room():
             cursor, start = todo.popleft()
-            pipe.submit(cursor, orjson.dumps(scan_params(self.request, cursor.segment, start)))
+            params = scan_params(self.request, cursor.segment, start)
+            if (most := self._page_items()) is not None:
+                params["Limit"] = most
+            pipe.submit(cursor, orjson.dumps(params))
+
+    def _page_items(self) -> int | None:
+        """Items that a page may read: a whole one costs up to 256 units, under a limit it costs a second's at most."""
+        asked, read = self.request.page_limit, self.counts
+        if self.limit is None or (read.scanned and not read.capacity):
+            return asked
+        units_each = read.capacity / read.scanned if read.scanned else _FIRST_GUESS_UNITS
+        fits = max(1, int(self.limit.units_per_s / units_each))
+        return fits if asked is None else min(asked, fits)
 
     def _count(self, items: int, scanned: int, capacity: float) -> None:
         self.counts.items += items
@@ -170,8 +184,6 @@ def scan_params(request: ScanRequest, segment: int, start: Item | None) -> dict[
         params["ConsistentRead"] = True
     if start is not None:
         params["ExclusiveStartKey"] = start
-    if request.page_limit:
-        params["Limit"] = request.page_limit
     add_expressions(params, request.where, request.fields)
     return params
 

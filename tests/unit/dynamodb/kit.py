@@ -93,14 +93,14 @@ class MemoryTable:
         start = params.get("ExclusiveStartKey")
         after = b"" if start is None else key_bytes(start, self.keys)
         following = [key for key in mine if key > after]
-        shown = following[: self.page]
+        shown = following[: min(self.page, params.get("Limit", self.page))]
         answer: dict[str, Any] = {
             "Count": len(shown),
             "ScannedCount": len(shown),
             "Items": [self.items[key] for key in shown],
             "ConsumedCapacity": {"CapacityUnits": 1.0},
         }
-        if len(following) > self.page:
+        if len(following) > len(shown):
             answer["LastEvaluatedKey"] = {name: self.items[shown[-1]][name] for name in self.keys.names}
         return answer
 

@@ -67,6 +67,26 @@ def test_a_scan_stays_within_its_units(segments: int, raw: bool) -> None:
     assert scan.counts.capacity == used[-1][1]
 
 
+def test_no_page_of_a_limited_scan_costs_much_more_than_a_second_of_it() -> None:
+    """AWS reads up to 1 MB, 256 units, for one page: at 5 units a second that would be a minute at once."""
+    clock = StillClock()
+    pages: list[float] = []
+
+    class Sized(MemoryTable):
+        def _scan(self, params: dict[str, Any]) -> dict[str, Any]:
+            answer = super()._scan(params)
+            answer["ConsumedCapacity"]["CapacityUnits"] = 0.4 * answer["ScannedCount"]
+            pages.append(answer["ConsumedCapacity"]["CapacityUnits"])
+            return answer
+
+    table = Sized(items={key_bytes(item, KEYS): item for item in some_items(600)}, page=600)
+    scan = Scan(plane(table, clock), ScanRequest("t", segments=2), CapacityLimit(5.0, clock))
+    assert sum(1 for _ in scan.items()) == 600
+    assert max(pages) <= 5.0
+    assert len(pages) < 600 * 0.4 / 5 + 10
+    assert clock.monotonic() >= 600 * 0.4 / 5 - 10
+
+
 def test_a_share_of_what_is_provisioned() -> None:
     clock = StillClock()
     limit = CapacityLimit.share(200, 25, clock)
