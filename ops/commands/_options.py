@@ -15,3 +15,7 @@ Limit = Annotated[int, typer.Option("--limit", min=1, help="At most this many ar
 Resume = Annotated[str | None, typer.Option("--resume", metavar="RUN", help="Go on with an interrupted run.")]
 Where = Annotated[str | None, typer.Option("--where", metavar="EXPR", help="Filter, e.g. 'popularity > 90'.")]
 Index = Annotated[str | None, typer.Option("--index", metavar="NAME", help="Read through this index.")]
+MaxRcu = Annotated[
+    str | None,
+    typer.Option("--max-rcu", metavar="N|P%", help="Read units a second at most, or a share of the provisioned ones."),
+]

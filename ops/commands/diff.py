@@ -9,6 +9,7 @@ import typer
 
 from ops.commands._context import App, Outcome
 from ops.commands._flow import one_of, open_session, proof_shape
+from ops.commands._options import MaxRcu
 from ops.errors import BadArgument
 from ops.report.json import to_data
 from ops.report.text import comparison
@@ -40,6 +41,7 @@ def diff(
         Path | None, typer.Option(metavar="FILE", help="Where the patch that makes RIGHT like LEFT is written.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many differing keys are shown.")] = 20,
+    max_rcu: MaxRcu = None,
     ignore: Annotated[list[str] | None, typer.Option(metavar="ATTR", help="Leave this attribute out.")] = None,
 ) -> None:
     """Compare every item of two sides exactly; exit 4 and the keys on any difference."""
@@ -50,9 +52,9 @@ def diff(
         raise BadArgument("--format patch and --out FILE belong together")
     app, session = open_session(context, "diff", f"{left} against {right}")
     if out is not None:
-        _write_patch(app, session, left, right, tuple(ignore or ()), out, limit)
+        _write_patch(app, session, (left, right), tuple(ignore or ()), out, limit, max_rcu)
         return
-    proof = verifying.diff(session, left, right, tuple(ignore or ()), limit)
+    proof = verifying.diff(session, left, right, tuple(ignore or ()), limit, max_rcu)
     result = proof_shape(proof, limit=limit)
     if form == "full":
         result["differences"] = to_data(proof.differences[:limit])
@@ -63,11 +65,18 @@ def diff(
 
 
 def _write_patch(
-    app: App, session: Session, left: str, right: str, ignore: tuple[str, ...], out: Path, limit: int
+    app: App,
+    session: Session,
+    sides: tuple[str, str],
+    ignore: tuple[str, ...],
+    out: Path,
+    limit: int,
+    max_rcu: str | None,
 ) -> None:
     from ops.flows import patching, verifying
 
-    made = patching.write_patch(session, left, right, ignore, out)
+    left, right = sides
+    made = patching.write_patch(session, left, right, ignore, out, max_rcu)
     result = proof_shape(made.proof, limit=limit)
     result["patch"] = {"file": str(out), "changes": made.changes, "left_out": made.left_out}
     lines = [*comparison(made.proof, limit), f"  patch      {out}: {made.changes:,} changes"]

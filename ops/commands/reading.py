@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ops.commands._context import App, Outcome, app_of, emit
-from ops.commands._options import Index, Resource, Where
+from ops.commands._options import Index, MaxRcu, Resource, Where
 from ops.errors import BadArgument
 from ops.report.items import FORMATS, as_csv, as_json_lines, as_table
 
@@ -92,7 +92,7 @@ def scan(
     limit: Many = 100,
     every: All = False,
     segments: Annotated[int | None, typer.Option(min=1, max=64, help="Parallel segments.")] = None,
-    max_rcu: Annotated[float | None, typer.Option(min=1, help="Read capacity units a second at most.")] = None,
+    max_rcu: MaxRcu = None,
     consistent: Consistent = False,
     form: Format = None,
 ) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import deque
 from typing import Any, Self
 
 from ops.clock import Clock
+from ops.errors import BadArgument
+
+_DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?", re.ASCII)
 
 
 class CapacityLimit:
@@ -28,6 +32,32 @@ class CapacityLimit:
     def share(cls, provisioned_units: int, percent: float, clock: Clock) -> Self:
         """A share of what a table is provisioned for."""
         return cls(provisioned_units * percent / 100, clock)
+
+    @classmethod
+    def of(cls, text: str | None, provisioned_units: int, what: str, clock: Clock) -> Self | None:
+        """`40` units a second, `25%` of what `what` is provisioned for, or `adaptive`: None, as throttles allow.
+
+        BadArgument for anything else, and for a share of what is on demand.
+        """
+        if text is None or text == "adaptive":
+            return None
+        number, percent = text.removesuffix("%"), text.endswith("%")
+        if (
+            not _DECIMAL.fullmatch(number)
+            or float(number) < (0.1 if percent else 1)
+            or (percent and float(number) > 100)
+        ):
+            raise BadArgument(
+                f"'{text}' is no number of capacity units", fix=("write units a second: 40, or a share: 25%",)
+            )
+        if not percent:
+            return cls(float(number), clock)
+        if not provisioned_units:
+            raise BadArgument(
+                f"{what} is on demand: there is no provisioned capacity to take {text} of",
+                fix=("give units a second instead",),
+            )
+        return cls.share(provisioned_units, float(number), clock)
 
     def before(self) -> None:
         """Wait until what was consumed so far has been paid for."""

@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.aws import ControlPlane
+from ops.dynamodb.scan import DEFAULT_SEGMENTS
 from ops.errors import OpsError, ResourceNotFound, TableNotFound
 from ops.model.items import KeySchema
+
+#: A segment for every 32 pages; so many pages on their way at once keep one process busy.
+SEGMENT_BYTES, MOST_SEGMENTS = 32 * 1024 * 1024, 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,8 @@ class Index:
     projection: str
     include: tuple[str, ...]
     is_global: bool
+    #: Zero when it shares the table's, or is on demand.
+    read_capacity: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,14 @@ class Table:
     #: Indexes with more than one partition or sort key (AWS allows four each): named, not read.
     several_keys: tuple[str, ...] = ()
     write_capacity: int = 0
+    #: Segments that a whole scan is worth. AWS's figure of the size may be six hours old; here it is only a hint.
+    segments: int = DEFAULT_SEGMENTS
+
+    def read_capacity_of(self, index: str | None) -> int:
+        """Provisioned read units of the table, or of an index that has its own; zero on demand."""
+        if index is None or not self.index(index).is_global:
+            return self.read_capacity
+        return self.index(index).read_capacity
 
     def index(self, name: str) -> Index:
         """The index of that name; the error lists those that exist."""
@@ -76,7 +90,13 @@ def describe_table(control: ControlPlane, name: str, region: str | None = None) 
         provisioned=found.get("BillingModeSummary", {}).get("BillingMode") != "PAY_PER_REQUEST",
         read_capacity=int(found.get("ProvisionedThroughput", {}).get("ReadCapacityUnits", 0)),
         write_capacity=int(found.get("ProvisionedThroughput", {}).get("WriteCapacityUnits", 0)),
+        segments=segments_for(int(found.get("TableSizeBytes", 0))),
     )
+
+
+def segments_for(size_bytes: int) -> int:
+    """Segments of a scan of about so many bytes: few for a small table, since each costs a request at least."""
+    return max(DEFAULT_SEGMENTS, min(MOST_SEGMENTS, size_bytes // SEGMENT_BYTES))
 
 
 def _not_found(control: ControlPlane, name: str, region: str | None) -> TableNotFound:
@@ -109,6 +129,7 @@ def _index(found: dict[str, Any], types: dict[str, str], is_global: bool) -> Ind
         projection=projection["ProjectionType"],
         include=tuple(projection.get("NonKeyAttributes", ())),
         is_global=is_global,
+        read_capacity=int(found.get("ProvisionedThroughput", {}).get("ReadCapacityUnits", 0)),
     )
 
 

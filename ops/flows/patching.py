@@ -34,12 +34,14 @@ class PatchMade:
     left_out: int
 
 
-def write_patch(session: Session, left: str, right: str, ignore: tuple[str, ...], out: Path) -> PatchMade:
+def write_patch(
+    session: Session, left: str, right: str, ignore: tuple[str, ...], out: Path, max_rcu: str | None = None
+) -> PatchMade:
     """Compare, and write what turns `right` into `left`; ignored attributes keep the values that `right` has."""
     if out.exists():
         raise BadArgument(f"{out} exists already", fix=("give another --out FILE",))
     with work_folder() as folder, session.progress.phase("compare", f"every item of {left} and {right}"):
-        expected, found, keys, ttl = open_both(session, left, right, ignore, folder)
+        expected, found, keys, ttl = open_both(session, left, right, ignore, folder, max_rcu)
         with gather(expected, folder) as one, gather(found, folder) as other:
             proof = judge(one, other, keys=keys, ttl=sides.ttl_rule(session, ttl), listed=ALL)
         if proof.void:

@@ -11,7 +11,7 @@ from ops.dynamodb.capacity import CapacityLimit
 from ops.dynamodb.client import DataPlane, data_plane
 from ops.dynamodb.expressions import parse_sort, parse_where
 from ops.dynamodb.query import QueryRequest, get_item, query
-from ops.dynamodb.scan import DEFAULT_SEGMENTS, Scan, ScanRequest
+from ops.dynamodb.scan import Scan, ScanRequest
 from ops.dynamodb.table import Table, describe_table
 from ops.environment import TableTarget
 from ops.errors import BadArgument, ResourceNotFound
@@ -31,7 +31,8 @@ class ReadOptions:
     consistent: bool = False
     sort: str | None = None
     segments: int | None = None
-    max_rcu: float | None = None
+    #: As `CapacityLimit.of` takes it.
+    max_rcu: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +95,15 @@ def scan_items(session: Session, opened: Opened, options: ReadOptions) -> Iterat
     request = ScanRequest(
         table=table.name,
         index=options.index,
-        segments=options.segments or (DEFAULT_SEGMENTS if options.limit is None else 1),
+        segments=options.segments or (table.segments if options.limit is None else 1),
         consistent=_consistent(table, options),
         where=parse_where(options.where) if options.where else None,
         fields=options.fields,
+        # AWS counts before the filter: only without one is the limit what is read.
+        page_limit=options.limit if options.where is None else None,
     )
-    limit = CapacityLimit(options.max_rcu, session.clock) if options.max_rcu else None
+    what = f"index {options.index}" if options.index else f"table {table.name}"
+    limit = CapacityLimit.of(options.max_rcu, table.read_capacity_of(options.index), what, session.clock)
     return islice(Scan(opened.plane, request, limit).items(), options.limit)
 
 

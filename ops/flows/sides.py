@@ -41,6 +41,8 @@ class Context:
     folder: Path
     keys: KeySchema | None = None
     ttl: str | None = None
+    #: Read units a second at most, as `CapacityLimit.of` takes them.
+    max_rcu: str | None = None
 
     def known_keys(self, where: str) -> KeySchema:
         """The key attributes, or the error that says how to make them known."""
@@ -51,14 +53,16 @@ class Context:
         return self.keys
 
 
-def table_side(session: Session, table: TableTarget, ttl: str | None = None) -> TableSide:
+def table_side(session: Session, table: TableTarget, ttl: str | None = None, max_rcu: str | None = None) -> TableSide:
     """A live table, read by a strongly consistent parallel scan; `ttl` where the table itself has none yet."""
+    from ops.dynamodb.capacity import CapacityLimit
     from ops.dynamodb.client import data_plane
     from ops.dynamodb.table import describe_table
 
     found = describe_table(session.aws, table.physical, table.region)
     plane = data_plane(session.aws, session.clock, session.random, region=table.region)
-    return TableSide(plane, replace(found, ttl_attribute=ttl or found.ttl_attribute))
+    limit = CapacityLimit.of(max_rcu, found.read_capacity, f"table {found.name}", session.clock)
+    return TableSide(plane, replace(found, ttl_attribute=ttl or found.ttl_attribute), limit=limit)
 
 
 def export_side(session: Session, address: str, keys: KeySchema, ttl: str | None = None) -> LinesSide:
@@ -119,7 +123,7 @@ def open_side(context: Context, text: str) -> Side:
         return _local_side(context, path)
     if "/" in text and not text.startswith("arn:"):
         raise ResourceNotFound(f"no file {text}", fix=("give a table, an s3:// address, backup:ARN, or a file",))
-    return table_side(session, session.table(text), context.ttl)
+    return table_side(session, session.table(text), context.ttl, context.max_rcu)
 
 
 def _moment_side(context: Context, resource: str, rest: str) -> Side:
@@ -252,7 +256,7 @@ def scanned(side: TableSide) -> Iterator[Item]:
     """Every item of a table, by a strongly consistent scan."""
     from ops.dynamodb.scan import Scan, ScanRequest
 
-    request = ScanRequest(side.table.name, None, side.segments, consistent=True)
+    request = ScanRequest(side.table.name, None, side.table.segments, consistent=True)
     return Scan(side.plane, request, side.limit).items()
 
 

@@ -31,6 +31,8 @@ class VerifyOptions:
     control: bool = True
     ignore: tuple[str, ...] = ()
     seed: int = 1
+    #: Of live tables, as `CapacityLimit.of` takes it.
+    max_rcu: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def verify(session: Session, subject: str, against: str | None, options: VerifyO
     if files is not None and files.files_bad:
         return Verification("bytes", files)
     with work_folder() as folder, session.progress.phase("compare", f"every item of {subject} against {against}"):
-        expected, found, keys, ttl = open_both(session, against, subject, options.ignore, folder)
+        expected, found, keys, ttl = open_both(session, against, subject, options.ignore, folder, options.max_rcu)
         rule = sides.ttl_rule(session, ttl)
         with gather(expected, folder) as left, gather(found, folder) as right:
             proof = judge(left, right, keys=keys, ttl=rule, listed=LISTED)
@@ -71,21 +73,23 @@ def _judge_all(expected: Gathered, found: Gathered, keys: KeySchema, rule: TtlRu
     return judge(expected, found, keys=keys, ttl=rule, listed=ALL)
 
 
-def diff(session: Session, left: str, right: str, ignore: tuple[str, ...], limit: int) -> Comparison:
+def diff(
+    session: Session, left: str, right: str, ignore: tuple[str, ...], limit: int, max_rcu: str | None = None
+) -> Comparison:
     """Exact comparison; `left` is the expected side."""
     with work_folder() as folder, session.progress.phase("compare", f"every item of {left} and {right}"):
-        expected, found, keys, ttl = open_both(session, left, right, ignore, folder)
+        expected, found, keys, ttl = open_both(session, left, right, ignore, folder, max_rcu)
         with gather(expected, folder) as one, gather(found, folder) as other:
             return judge(one, other, keys=keys, ttl=sides.ttl_rule(session, ttl), listed=max(limit, LISTED))
 
 
 def open_both(
-    session: Session, left: str, right: str, ignore: tuple[str, ...], folder: Path
+    session: Session, left: str, right: str, ignore: tuple[str, ...], folder: Path, max_rcu: str | None = None
 ) -> tuple[Side, Side, KeySchema, str | None]:
     """Both sides with the key attributes and the TTL attribute that they share."""
     tables = [one for one in (_table(session, right), _table(session, left)) if one is not None]
     keys, ttl = _keys_and_ttl(session, tables, (right, left))
-    context = sides.Context(session, folder, keys, ttl)
+    context = sides.Context(session, folder, keys, ttl, max_rcu)
     expected, found = sides.open_side(context, left), sides.open_side(context, right)
     known = context.known_keys(left)
     return sides.without(expected, ignore, known), sides.without(found, ignore, known), known, ttl

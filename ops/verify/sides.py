@@ -11,7 +11,7 @@ import orjson
 from ops.dynamodb.capacity import CapacityLimit
 from ops.dynamodb.client import DataPlane
 from ops.dynamodb.query import get_items
-from ops.dynamodb.scan import DEFAULT_SEGMENTS, Scan, ScanRequest
+from ops.dynamodb.scan import Scan, ScanRequest
 from ops.dynamodb.table import Index, Table
 from ops.model.items import Item, KeySchema
 from ops.model.proof import SideInfo
@@ -136,7 +136,6 @@ class TableSide:
     plane: DataPlane
     table: Table
     index: str | None = None
-    segments: int = DEFAULT_SEGMENTS
     limit: CapacityLimit | None = None
     live: bool = True
     _counted: list[int] = field(default_factory=list)
@@ -167,7 +166,7 @@ class TableSide:
 
     def _scan(self) -> Scan:
         consistent = self.index is None or not self.table.index(self.index).is_global
-        return Scan(self.plane, ScanRequest(self.table.name, self.index, self.segments, consistent), self.limit)
+        return Scan(self.plane, ScanRequest(self.table.name, self.index, self.table.segments, consistent), self.limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,3 +84,13 @@ def test_a_bad_line_of_a_file_is_named(stage: Stage, pair: Any, tmp_path: Any) -
     done = stage.ops("diff", str(file), pair[0])
     assert (done.code, done.out) == (2, "")
     assert "line 2" in done.err
+
+
+def test_a_read_limit_is_kept_and_a_bad_one_is_a_usage_error(stage: Stage, pair: Any) -> None:
+    done = stage.ops("diff", *pair, "--max-rcu", "5", "--format", "summary")
+    assert done.code == 4, done.err
+    assert "20 expected, 20 found   missing 1   extra 1   changed 2" in done.out
+    assert stage.ops("verify", pair[0], "--against", f"ddb:{pair[0]}", "--max-rcu", "5").code == 0
+    bad = stage.ops("diff", *pair, "--max-rcu", "many")
+    assert bad.code == 2
+    assert "'many' is no number of capacity units" in bad.err

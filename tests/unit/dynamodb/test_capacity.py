@@ -10,7 +10,9 @@ import pytest
 from ops.dynamodb.capacity import CapacityLimit
 from ops.dynamodb.retry import Failure
 from ops.dynamodb.scan import Scan, ScanRequest
+from ops.dynamodb.table import segments_for
 from ops.dynamodb.write import BulkWriter, WriteTarget, key_bytes
+from ops.errors import BadArgument
 from tests.unit.dynamodb.kit import KEYS, MemoryTable, ShuffledTable, StillClock, plane, some_items
 
 TARGET = WriteTarget("t", KEYS)
@@ -94,3 +96,28 @@ def test_a_share_of_what_is_provisioned() -> None:
     limit.spent(100.0)
     limit.before()
     assert clock.slept == [pytest.approx(2.0)]
+
+
+def test_a_limit_is_read_as_units_as_a_share_or_as_none() -> None:
+    clock = StillClock()
+    for text, units in (("40", 40.0), ("1.5", 1.5), ("25%", 50.0), ("0.5%", 1.0)):
+        limit = CapacityLimit.of(text, 200, "table t", clock)
+        assert limit is not None
+        assert limit.units_per_s == pytest.approx(units)
+    assert CapacityLimit.of(None, 200, "table t", clock) is CapacityLimit.of("adaptive", 200, "table t", clock) is None
+
+
+@pytest.mark.parametrize("text", ["", "%", "0", "0.5", "101%", "0%", "-4", "1e9", "many", "4 %", "nan", "٤"])
+def test_what_is_no_limit_is_refused(text: str) -> None:
+    with pytest.raises(BadArgument, match="capacity units"):
+        CapacityLimit.of(text, 200, "table t", StillClock())
+
+
+def test_a_share_of_what_is_on_demand_is_refused() -> None:
+    with pytest.raises(BadArgument, match="table t is on demand"):
+        CapacityLimit.of("25%", 0, "table t", StillClock())
+
+
+def test_a_whole_scan_of_a_larger_table_has_more_segments_within_bounds() -> None:
+    mib = 1024 * 1024
+    assert [segments_for(size) for size in (0, mib, 200 * mib, 10**15)] == [4, 4, 6, 32]

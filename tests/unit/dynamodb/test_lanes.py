@@ -143,20 +143,23 @@ def _closing(answer: Answering) -> Iterator[str]:
 
 
 def test_one_that_never_answers_is_left_while_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    hung = threading.Event()
+    hung, answered, end = threading.Event(), threading.Event(), threading.Event()
 
     def answer(number: int, body: dict[str, Any]) -> bytes:
         if body["TableName"] == "n7" and not hung.is_set():
             hung.set()
-            time.sleep(2)
-        time.sleep(0.005)
+            end.wait(60)
+            answered.set()
         return http(page(body["TableName"]))
 
-    started = time.monotonic()
-    with keeping_server(answer) as endpoint, pipeline(transport(monkeypatch, endpoint)) as pipe:
-        assert ask(pipe, NAMES) == {name: name for name in NAMES}
-    assert hung.is_set()
-    assert time.monotonic() - started < 2
+    with keeping_server(answer) as endpoint:
+        try:
+            with pipeline(transport(monkeypatch, endpoint)) as pipe:
+                assert ask(pipe, NAMES) == {name: name for name in NAMES}
+            assert hung.is_set()
+            assert not answered.is_set()
+        finally:
+            end.set()
 
 
 def test_nothing_listening_ends_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,7 +263,7 @@ def test_leaving_closes_what_is_on_its_way_and_keeps_the_rest(monkeypatch: pytes
 
     def answer(number: int, body: dict[str, Any]) -> bytes:
         if body["TableName"] == "slow":
-            release.wait(5)
+            release.wait(90)
         return http(page(body["TableName"]))
 
     with keeping_server(answer) as endpoint:
@@ -280,7 +283,7 @@ def test_a_request_that_hangs_fails_after_the_time_limit(monkeypatch: pytest.Mon
     release = threading.Event()
 
     def hang(number: int, body: dict[str, Any]) -> bytes:
-        release.wait(5)
+        release.wait(90)
         return b""
 
     with keeping_server(hang) as endpoint:
@@ -288,7 +291,7 @@ def test_a_request_that_hangs_fails_after_the_time_limit(monkeypatch: pytest.Mon
         number = lanes.start("Scan", b'{"TableName":"t"}')
         started = time.monotonic()
         while not (ended := lanes.ready(None)):
-            assert time.monotonic() - started < 2
+            assert time.monotonic() - started < 60
         assert ended == [number]
         with pytest.raises(Failure) as caught:
             lanes.take(number)
