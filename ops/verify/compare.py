@@ -34,7 +34,7 @@ __all__ = ["LISTED", "Comparer", "Gathered", "TtlRule", "compare", "gather", "ga
 TTL_HORIZON_S = 5 * 365 * 86400
 LISTED = 1000
 #: Fewer rows are merged sooner than another process has started.
-_WORTH_A_PROCESS_ROWS = 400_000
+_WORTH_A_PROCESS_ROWS = 2_000_000
 #: Differences that are looked at together.
 _BATCH = 50_000
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any, Self, cast
+
+from isal import isal_zlib
 
 from ops.errors import BadArgument, ExportCorrupt, OpsError
 
@@ -14,6 +15,8 @@ BLOCK_BYTES = 1 << 16
 _PACKED_BYTES = 1 << 16
 #: zlib's word for gzip, with checksum and length verified.
 _GZIP = 31
+# isal's stub declares its exception class as an instance.
+_ISAL_ERROR = cast(type[Exception], isal_zlib.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class LineFile:
                         continue
                     yield rest + chunk[:end]
                     rest = chunk[end:]
-        except (OSError, EOFError, zlib.error) as error:
+        except (OSError, EOFError, _ISAL_ERROR) as error:
             raise self._unusable("cannot be read", "size", f"not a whole file: {error}") from error
         if rest:
             yield rest + b"\n"
@@ -99,9 +102,9 @@ class LineFile:
 def unpacked(file: IO[bytes]) -> Iterator[bytes]:
     """The content of a gzip file, all its members, each with its checksum right; EOFError when it ends too early.
 
-    Reads more at a time than the gzip module, which takes half as long again.
+    ISA-L does it in a third of zlib's time.
     """
-    unpack, packed = zlib.decompressobj(_GZIP), b""
+    unpack, packed = isal_zlib.decompressobj(_GZIP), b""
     while True:
         packed = packed or file.read(_PACKED_BYTES)
         if not packed:
@@ -117,7 +120,7 @@ def unpacked(file: IO[bytes]) -> Iterator[bytes]:
                 if not packed:
                     return
                 packed = packed.lstrip(b"\0")
-            unpack = zlib.decompressobj(_GZIP)
+            unpack = isal_zlib.decompressobj(_GZIP)
 
 
 _FIX = ("correct or remove what is named, and compare again",)

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ops.errors import BadArgument
 from ops.model.items import Item
 from ops.model.proof import Comparison, SideInfo
 from ops.verify.canonical import canonical_item
@@ -212,6 +213,28 @@ def test_blocks_are_whole_lines_and_a_line_is_found_again_by_its_number(lines: l
             assert all(block.endswith(b"\n") for block in file.blocks())
             wanted = data.draw(st.sets(st.integers(0, len(lines) - 1)) if lines else st.just(set()))
             assert list(file.lines_at(wanted)) == [(number, lines[number]) for number in sorted(wanted)]
+
+
+@settings(max_examples=examples(200), deadline=None)
+@given(st.integers(1, 9), st.randoms(use_true_random=False))
+def test_a_packed_file_with_one_bit_turned_or_its_end_lost_is_refused_or_read_as_it_was(
+    level: int, random: Random
+) -> None:
+    text = b"".join(b'{"Item":{"pk":{"S":"%d"}}}\n' % random.randrange(10**9) for _ in range(20))
+    packed = gzip.compress(text, level)
+    turned, at = bytearray(packed), random.randrange(len(packed))
+    turned[at] ^= 1 << random.randrange(8)
+    with TemporaryDirectory() as folder:
+        file = LineFile(Path(folder, "a.json.gz"))
+        file.path.write_bytes(turned)
+        try:
+            # Some bits say nothing about the content: the time, the system, what fills up the last byte.
+            assert b"".join(file.blocks()) == text
+        except BadArgument as error:
+            assert error.what.endswith("cannot be read")
+        file.path.write_bytes(packed[:at])
+        with pytest.raises(BadArgument, match="cannot be read"):
+            list(file.blocks())
 
 
 def test_lines_longer_than_a_block_stay_whole(tmp_path: Path) -> None:
