@@ -14,8 +14,9 @@ from ops.clock import whole_seconds
 from ops.dynamodb.attributes import Unacceptable, validate_item, validate_key
 from ops.errors import BadArgument
 from ops.model.items import Item, KeySchema, key_of
+from ops.recovery.lines import BadLine, parse_json
 from ops.recovery.manifest import Export
-from ops.recovery.preflight import BadLine, parse_json, without_value
+from ops.recovery.preflight import without_value
 from ops.verify.canonical import ShapeError
 from ops.verify.patch import same
 

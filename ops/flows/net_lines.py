@@ -20,8 +20,9 @@ from ops.flows.held import Held
 from ops.flows.session import Session
 from ops.model.items import Item, KeySchema
 from ops.model.recovery import LineProblem
+from ops.recovery.lines import BadLine, parse_json
 from ops.recovery.manifest import Export, open_export
-from ops.recovery.preflight import BadLine, key_digest, parse_json, preflight
+from ops.recovery.preflight import key_digest, preflight
 
 #: Ways in which an export may differ from what is expected, when that is said.
 ACCEPTED = ("foreign", "unknown-filter")

@@ -20,8 +20,8 @@ from ops.flows.exporting import destination, wait_for
 from ops.flows.session import Session
 from ops.model.items import Item, KeySchema
 from ops.recovery import exports, pitr
+from ops.recovery.lines import BadLine
 from ops.recovery.manifest import Export, open_export
-from ops.recovery.preflight import BadLine
 from ops.runs import Run
 from ops.verify.matching import Matcher, matcher
 from ops.verify.patch import Change, same

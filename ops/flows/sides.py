@@ -20,8 +20,8 @@ from ops.flows.session import Session
 from ops.model.items import Item, KeySchema, key_text
 from ops.model.proof import Comparison, SideInfo
 from ops.recovery import backups, exports
+from ops.recovery.lines import BadLine, parse_json
 from ops.recovery.manifest import open_export
-from ops.recovery.preflight import BadLine, parse_json
 from ops.verify.compare import LISTED, TtlRule, gather, judge
 from ops.verify.fingerprint import Record, recorder
 from ops.verify.seal import SCHEMA as SEAL_SCHEMA

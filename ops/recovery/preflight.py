@@ -17,14 +17,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
-
-import orjson
+from typing import IO, Literal
 
 from infra.environment import IndexDocument, TableDocument
 from ops.dynamodb.attributes import Unacceptable, canonical_number, decode_binary, validate_item
 from ops.model.items import Item, KeySchema
 from ops.model.recovery import LineProblem
+from ops.recovery.lines import BadLine, check_bytes, parse_json
 
 Form = Literal["dynamodb-json", "csv", "jsonl"]
 Line = tuple[str, int, bytes]
@@ -33,7 +32,6 @@ Line = tuple[str, int, bytes]
 LISTED_PROBLEMS = 10_000
 _BUCKETS = 256
 _RECORD = struct.Struct(">16sIQ")
-_BOM = b"\xef\xbb\xbf"
 #: Reasons that end in the value they are about: the value is cut off.
 _VALUES = re.compile(r"(not a number|number out of range|not base64): .*|(the unknown type) '.*'", re.DOTALL)
 
@@ -58,14 +56,6 @@ class Preflight:
     def clean(self) -> bool:
         """Whether an import of these lines can be exact."""
         return not self.problems
-
-
-class BadLine(ValueError):
-    """Why a line cannot be used; a header line does not count as read."""
-
-    def __init__(self, reason: str, *, header: bool = False) -> None:
-        super().__init__(reason)
-        self.header = header
 
 
 def keys_of(document: TableDocument) -> tuple[KeySchema, dict[str, KeySchema]]:
@@ -149,32 +139,6 @@ def parser(
     return lambda source, number, raw: parse_json(raw, wrapped=form == "dynamodb-json")
 
 
-def parse_json(raw: bytes, *, wrapped: bool) -> Item:
-    """A line of DynamoDB JSON; an item whose only attribute is called `Item` must itself be wrapped."""
-    _check_bytes(raw)
-    try:
-        parsed: Any = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise BadLine(f"not JSON: {error.msg} at column {error.colno}") from error
-    if not isinstance(parsed, dict):
-        raise BadLine("not a JSON object")
-    if set(parsed) == {"Item"} and isinstance(parsed["Item"], dict):
-        item: Item = parsed["Item"]
-        return item
-    if wrapped or not parsed:
-        raise BadLine("no member Item")
-    return parsed
-
-
-def _check_bytes(raw: bytes) -> None:
-    if raw.startswith(_BOM):
-        raise BadLine("begins with a byte order mark")
-    if raw.endswith(b"\r"):
-        raise BadLine("ends with a carriage return")
-    if not raw.strip():
-        raise BadLine("empty line")
-
-
 class _CsvLines:
     """CSV as ImportTable types it: key columns by the key's type, every other column a string, empty cells left out.
 
@@ -222,7 +186,7 @@ class _CsvLines:
         return names
 
     def _cells(self, raw: bytes) -> list[str]:
-        _check_bytes(raw)
+        check_bytes(raw)
         try:
             return next(csv.reader([raw.decode()], delimiter=self._delimiter, strict=True))
         except (UnicodeDecodeError, csv.Error) as error:

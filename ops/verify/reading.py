@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from ops.model.items import KeySchema
-from ops.recovery.preflight import BadLine, parse_json
+from ops.recovery.lines import BadLine, parse_json
 from ops.verify.fingerprint import DIGEST_BYTES, ITEM_PERSON, KEY_PERSON, Record, recorder
 from ops.verify.learning import learn
 from ops.verify.shapes import Shape

@@ -15,7 +15,7 @@ from ops.dynamodb.scan import Scan, ScanRequest
 from ops.dynamodb.table import Index, Table
 from ops.model.items import Item, KeySchema
 from ops.model.proof import SideInfo
-from ops.recovery.preflight import BadLine, parse_json
+from ops.recovery.lines import BadLine, parse_json
 from ops.verify.fingerprint import Record, recorder
 from ops.verify.lines import LineFile
 from ops.verify.seal import Seal

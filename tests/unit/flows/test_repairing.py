@@ -21,7 +21,7 @@ from ops.flows.repair_plan import NAMED, Forecast
 from ops.flows.repairing import problems
 from ops.flows.reverting import Window, changed_attributes
 from ops.model.items import Item, KeySchema
-from ops.recovery.preflight import BadLine
+from ops.recovery.lines import BadLine
 from ops.runs import open_run
 from ops.verify.patch import Change
 from ops.verify.patch_apply import Foreseen

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from ops.model.items import AttributeValue, Item, KeySchema
-from ops.recovery.preflight import parse_json
+from ops.recovery.lines import parse_json
 from ops.verify import reading
 from ops.verify.canonical import canonical_item, canonical_key
 from ops.verify.fingerprint import recorder
