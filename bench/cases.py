@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 Figure = Literal["cpu_per_100k", "cpu_s", "wall_s", "items_per_cpu_s", "items_per_s", "items_per_server_cpu_s"]
 ServerKind = Literal["none", "null", "null-tls", "null-10ms", "pages", "moto", "sandbox"]
-Interpreter = Literal["ours", "boto3", "aiobotocore", "dynamodump"]
+Interpreter = Literal["ours", "boto3", "aiobotocore", "dynamodump", "duckdb"]
 
 #: Of these figures more is better.
 RATES = frozenset({"items_per_cpu_s", "items_per_s", "items_per_server_cpu_s"})
@@ -39,10 +39,10 @@ class Case:
     #: The case that the ratio is taken against.
     peer: str | None = None
     goal: float | None = None
+    #: Of all processes of the client together, in MB (10^6 bytes).
+    memory_goal_mb: float | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     only_full: bool = False
-    #: Long cases are repeated less often; the table says how often.
-    most_runs: int | None = None
 
     @property
     def group(self) -> str:
@@ -57,6 +57,7 @@ GROUPS = (
     Group("write-10ms", "Bulk write of tracks, a server that answers after 10 ms", "items_per_s", "items/s", 0),
     Group("scan-track", "Scan of tracks to export lines", "cpu_per_100k", CPU, 2),
     Group("fingerprint", "Fingerprint from export lines", "items_per_cpu_s", "items per CPU s (one core)", 0),
+    Group("processes", "Two processes beside one (tracks)", "items_per_s", "items/s", 0),
     Group("compare", "Compare of two exports of small items", "wall_s", "wall s", 2),
     Group("start", "Start", "cpu_s", "CPU s of the whole process", 3),
     Group(
@@ -77,17 +78,29 @@ GROUPS = (
 )
 
 
+#: Enough for starting up to be no part of the figure, and for memory that grows with the input to be seen.
+MANY = 200_000
+WRITE_MB, SCAN_MB, BOUNDED_MB, COMPARE_MB = 80.0, 60.0, 150.0, 700.0
+
+
 def _writes(kind: str, slow: int, fast: int) -> tuple[Case, ...]:
     group = f"write-{kind}"
 
     def peer(name: str, title: str, work: str, interpreter: Interpreter, **options: int) -> Case:
         return Case(f"{group}.{name}", title, f"peers:{work}", kind, slow, interpreter, "null", options=options)
 
-    def ours(name: str, title: str, server: ServerKind, goal: float) -> Case:
+    def ours(name: str, title: str, server: ServerKind, goal: float, count: int = fast) -> Case:
         first = f"{group}.batch_writer"
-        return Case(f"{group}.{name}", title, "ours:write", kind, fast, server=server, peer=first, goal=goal)
+        return Case(
+            f"{group}.{name}", title, "ours:write", kind, count, server=server, peer=first, goal=goal,
+            memory_goal_mb=WRITE_MB,
+        )  # fmt: skip
 
     restore = (peer("dynamodump", "dynamodump restore", "dynamodump_restore", "dynamodump"),)
+    further = (
+        ours("ours_many", "**ours**, ten times the items", "null", 2.5, MANY),
+        ours("ours_tls", "**ours**, TLS", "null-tls", 3.2),
+    )
     return (
         peer("batch_writer", "boto3 resource `batch_writer`", "batch_writer", "boto3"),
         *(restore if kind == "track" else ()),
@@ -95,7 +108,7 @@ def _writes(kind: str, slow: int, fast: int) -> tuple[Case, ...]:
         peer("client_1", "boto3 client `batch_write_item`, 1 thread", "batch_write_item", "boto3", threads=1),
         peer("client_8", "boto3 client `batch_write_item`, 8 threads", "batch_write_item", "boto3", threads=8),
         ours("ours", "**ours**", "null", 2.5 if kind == "track" else 1.0),
-        *((ours("ours_tls", "**ours**, TLS", "null-tls", 3.2),) if kind == "track" else ()),
+        *(further if kind == "track" else ()),
         Case(f"{group}.limit", "limit: gunzip + join + sign, nothing sent", "limits:gunzip_join_sign", kind, fast),
     )
 
@@ -108,8 +121,8 @@ def _slow_server() -> tuple[Case, ...]:
     return (
         first,
         Case(
-            "write-10ms.ours", "**ours**", "ours:write", "track", 3_000, server="null-10ms", peer=first.name,
-            goal=40_000,
+            "write-10ms.ours", "**ours**, one process", "ours:write", "track", MANY, server="null-10ms",
+            peer=first.name, goal=40_000, memory_goal_mb=WRITE_MB,
         ),
     )  # fmt: skip
 
@@ -119,33 +132,72 @@ def _scans() -> tuple[Case, ...]:
         return Case(f"scan-track.{name}", title, work, "track", items, interpreter, "pages", options=options)
 
     first = case("client", "boto3 client + json + gzip 6", "peers:client_scan", 4_000, "boto3", level=6)
-    many, concurrent = 20_000, "aiobotocore, 4 segments + json + gzip 6"
+    fast, concurrent = 20_000, "aiobotocore, 4 segments + json + gzip 6"
+    ours = replace(
+        case("ours", "**ours**, 4 segments + gzip 1 (ISA-L)", "ours:scan", fast, segments=4),
+        peer=first.name, goal=2.0, memory_goal_mb=SCAN_MB,
+    )  # fmt: skip
     return (
         first,
         case("dynamodump", "dynamodump backup (not compressed)", "peers:dynamodump_backup", 4_000, "dynamodump"),
         case("aiobotocore", concurrent, "peers:aiobotocore_scan", 4_000, "aiobotocore", level=6, tasks=4),
-        replace(
-            case("ours", "**ours**, 4 segments + gzip 6", "ours:scan", many, segments=4, level=6),
-            peer=first.name,
-            goal=2.0,
-        ),
-        case("ours_read", "**ours**, 4 segments, every item checked, no file", "ours:read", many, segments=4),
-        case("limit", "limit: receive + CRC-32", "limits:receive_crc", many),
+        ours,
+        replace(ours, name="scan-track.ours_many", title="**ours**, ten times the items", items=MANY),
+        case("ours_read", "**ours**, 4 segments, every item parsed, no file", "ours:read", fast, segments=4),
+        case("limit", "limit: receive + CRC-32", "limits:receive_crc", fast),
     )
 
 
 def _proofs() -> tuple[Case, ...]:
+    plain = Case("fingerprint.json", "json, every value walked, two BLAKE2b", "peers:fingerprint", "track", 4_000)
     return (
-        Case("fingerprint.track", "**ours**, tracks", "ours:fingerprint", "track", 20_000, goal=45_000),
-        Case("fingerprint.small", "**ours**, small items", "ours:fingerprint", "small", 50_000),
-        Case("compare.20000", "**ours**, 2 x 20,000", "ours:compare", "small", 20_000),
-        Case("compare.200000", "**ours**, 2 x 200,000", "ours:compare", "small", 200_000),
+        plain,
         Case(
-            "compare.2000000", "**ours**, 2 x 2,000,000", "ours:compare", "small", 2_000_000, goal=10.0,
-            only_full=True, most_runs=1,
+            "fingerprint.track", "**ours**, tracks", "ours:fingerprint", "track", 20_000, peer=plain.name, goal=45_000
         ),
+        Case("fingerprint.small", "**ours**, small items", "ours:fingerprint", "small", 50_000),
+        *_pairs(),
+        *_compares(),
         Case("start.help", "`ops --help`", "ours:help", "small", 1, goal=0.25),
-    )  # fmt: skip
+    )
+
+
+def _pairs() -> tuple[Case, ...]:
+    """The same work in one process and in two."""
+    servers: dict[str, ServerKind] = {"write": "null", "scan": "pages", "fingerprint": "none"}
+    found = []
+    for verb, server in servers.items():
+        more = {"segments": 4} if verb == "scan" else {}
+        one = Case(
+            f"processes.{verb}_1", f"**ours**, {verb}, one process", f"ours:{verb}_together", "track", MANY,
+            server=server, options={**more, "processes": 1},
+        )  # fmt: skip
+        two = replace(
+            one, name=f"processes.{verb}_2", title=f"**ours**, {verb}, two processes", peer=one.name,
+            options={**more, "processes": 2},
+        )  # fmt: skip
+        found += [one, two]
+    return tuple(found)
+
+
+def _compares() -> tuple[Case, ...]:
+    def ours(items: int, name: str = "", title: str = "", memory_mb: float | None = None, **options: int) -> Case:
+        return Case(
+            f"compare.{name}{items}", f"**ours**, 2 x {items:,}{title}", "ours:compare", "small", items,
+            memory_goal_mb=memory_mb, options=options, only_full=items > MANY,
+        )  # fmt: skip
+
+    million, bounded = 2_000_000, (", one process", BOUNDED_MB)
+    whole = "DuckDB, rows as structs (`71` and `71.0` differ), 2 x 2,000,000"
+    beside = Case("compare.duckdb", whole, "peers:duckdb_compare", "small", million, "duckdb", only_full=True)
+    return (
+        beside,
+        ours(20_000),
+        ours(200_000),
+        replace(ours(million, memory_mb=COMPARE_MB), peer=beside.name, goal=10.0),
+        ours(200_000, "one_", *bounded, workers=1),
+        ours(million, "one_", *bounded, workers=1),
+    )
 
 
 def _sandboxes() -> tuple[Case, ...]:
@@ -182,9 +234,16 @@ def all_cases() -> tuple[Case, ...]:
 RATIO_GOALS = {
     "write-track.ours": 50.0,
     "scan-track.ours": 30.0,
+    "processes.write_2": 1.7,
+    "processes.scan_2": 1.6,
+    "processes.fingerprint_2": 1.8,
     "sandbox-write.ours": 5.0,
     "sandbox-scan.ours": 5.0,
 }
 
-#: Ten times the items may cost at most this much: (smaller, larger, limit).
-GROWTH = (("compare.20000", "compare.200000", 11.0), ("compare.200000", "compare.2000000", 11.0))
+#: Ten times the items may cost at most this much: (smaller, larger, limit). Few items are compared in one process.
+GROWTH = (
+    ("compare.20000", "compare.one_200000", 11.0),
+    ("compare.200000", "compare.2000000", 11.0),
+    ("compare.one_200000", "compare.one_2000000", 11.0),
+)

@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-OURS = ("orjson", "boto3", "moto", "werkzeug")
+OURS = ("orjson", "msgspec", "isal", "boto3", "moto", "werkzeug")
 REQUIREMENTS = Path(__file__).parent / "requirements"
 
 
@@ -38,9 +38,9 @@ def describe() -> dict[str, str]:
 
 
 def peers() -> dict[str, str]:
-    """The pinned version of each peer, and of the botocore below it."""
+    """The pinned version of each peer, and of the botocore below it where there is one."""
     found = {}
     for path in sorted(REQUIREMENTS.glob("*.txt")):
         pins = dict(line.strip().split("==") for line in path.read_text().splitlines() if "==" in line)
-        found[path.stem] = f"{pins[path.stem]} (botocore {pins['botocore']})"
+        found[path.stem] = pins[path.stem] + (f" (botocore {pins['botocore']})" if "botocore" in pins else "")
     return found

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 
@@ -20,7 +21,7 @@ from ops.clock import SystemClock
 from ops.dynamodb.client import DataPlane, data_plane
 from ops.dynamodb.durable import Checkpoint, DeadLetters, put_lines
 from ops.dynamodb.lines import read_lines, write_lines
-from ops.dynamodb.scan import Scan, ScanRequest
+from ops.dynamodb.scan import Cursor, Scan, ScanRequest
 from ops.dynamodb.write import BulkWriter, WriteTarget
 from ops.model.items import Item, KeySchema
 from ops.model.proof import SideInfo
@@ -60,13 +61,67 @@ def plane() -> DataPlane:
 
 def write(job: Job, window: Window) -> int:
     """Export lines into a table as a command does it: rejected lines and checkpoint on disk, counts asserted."""
-    writer, folder = BulkWriter(plane(), WriteTarget(TABLE, KEYS)), Path(job.folder)
-    checkpoint = Checkpoint(folder / "checkpoint.json", job.case, SystemClock())
+    work = _writing(job.files, Path(job.folder))
     with window:
-        counts = put_lines(writer, export_lines(job.files), checkpoint, DeadLetters(folder / "rejected.jsonl"))
-    if counts.written != job.items:
-        raise RuntimeError(f"{counts.written} of {job.items} items written")
-    return counts.written
+        written = work()
+    if written != job.items:
+        raise RuntimeError(f"{written} of {job.items} items written")
+    return written
+
+
+def _writing(files: tuple[str, ...], folder: Path) -> Callable[[], int]:
+    writer = BulkWriter(plane(), WriteTarget(TABLE, KEYS))
+    checkpoint = Checkpoint(folder / "checkpoint.json", "bench", SystemClock())
+    dead = DeadLetters(folder / "rejected.jsonl")
+    return lambda: put_lines(writer, export_lines(files), checkpoint, dead).written
+
+
+def write_together(job: Job, window: Window) -> int:
+    """The same, each process with its share of the files; options: processes. The server counts the items."""
+
+    def work(number: int, of: int) -> Callable[[], int]:
+        folder = Path(job.folder, str(number))
+        folder.mkdir()
+        return _writing(job.files[number::of], folder)
+
+    together(job, window, work)
+    return job.items
+
+
+def scan_together(job: Job, window: Window) -> int:
+    """A parallel scan, each process with its share of the segments; options: segments, processes."""
+    segments = int(job.options["segments"])
+
+    def work(number: int, of: int) -> Callable[[], int]:
+        cursors = tuple(Cursor(segment) for segment in range(number, segments, of))
+        reading = Scan(plane(), ScanRequest(TABLE, segments=segments), cursors=cursors)
+        return lambda: write_lines(reading, Path(job.folder, f"{number}.json.gz")).items
+
+    together(job, window, work)
+    targets = [str(path) for path in Path(job.folder).glob("*.json.gz")]
+    return sum(1 for _ in export_items(tuple(targets)))
+
+
+def together(job: Job, window: Window, make: Callable[[int, int], Callable[[], int]]) -> None:
+    """Work in several processes; the window opens when all are ready to begin. options: processes."""
+    count = int(job.options["processes"])
+    context = get_context("fork")
+    ready = context.Barrier(count + 1)
+
+    def work(number: int) -> None:
+        task = make(number, count)
+        ready.wait()
+        task()
+
+    workers = [context.Process(target=work, args=(number,)) for number in range(count)]
+    for one in workers:
+        one.start()
+    ready.wait(30)
+    with window:
+        for one in workers:
+            one.join()
+    if any(one.exitcode for one in workers):
+        raise RuntimeError("a process failed")
 
 
 def scan(job: Job, window: Window) -> int:
@@ -86,17 +141,17 @@ def read(job: Job, window: Window) -> int:
 
 
 def fingerprint(job: Job, window: Window) -> int:
-    """Export lines to the digest of the table; options: workers (1)."""
+    """Export lines to the digest of the table; options: processes (1)."""
     with window:
-        digest = digest_files(line_files(job.files), KEYS, workers=int(job.options.get("workers", 1)))
+        digest = digest_files(line_files(job.files), KEYS, workers=int(job.options.get("processes", 1)))
     return digest.count
 
 
 def compare_sides(job: Job, window: Window) -> int:
-    """Two exports compared; exactly the planted differences must come out."""
+    """Two exports compared; exactly the planted differences must come out. options: workers (as many as processors)."""
     sides = [FilesSide(SideInfo("export", files[0]), line_files(files), KEYS) for files in (job.files, job.others)]
     with window:
-        found = compare(sides[0], sides[1], keys=KEYS)
+        found = compare(sides[0], sides[1], keys=KEYS, folder=Path(job.folder), workers=job.options.get("workers"))
     if (found.changed, found.missing, found.extra) != differences(job.items) or found.duplicates or found.shape:
         raise RuntimeError(f"wrong result: changed {found.changed}, missing {found.missing}, extra {found.extra}")
     return job.items
@@ -148,6 +203,9 @@ def _make_table() -> None:
 
 CASES = {
     "write": write,
+    "write_together": write_together,
+    "scan_together": scan_together,
+    "fingerprint_together": fingerprint,
     "scan": scan,
     "read": read,
     "fingerprint": fingerprint,

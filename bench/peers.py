@@ -7,15 +7,20 @@ or its file is closed (scan). Reading the export lines is part of the work.
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Context, Decimal
+from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from bench.items import differences
 from bench.window import Job, Window, main
 
 TABLE = "bench"
@@ -174,7 +179,65 @@ def aiobotocore_scan(job: Job, window: Window) -> int:
     return sum(1 for _ in lines(tuple(map(str, targets))))
 
 
+def canonical(value: dict[str, Any]) -> dict[str, Any]:
+    """A value of an attribute with its number, set or binary in one notation."""
+    [(tag, content)] = value.items()
+    if tag == "N":
+        return {"N": _number(content)}
+    if tag == "M":
+        return {"M": {name: canonical(member) for name, member in content.items()}}
+    if tag == "L":
+        return {"L": [canonical(member) for member in content]}
+    if tag in ("SS", "NS", "BS"):
+        return {tag: sorted(next(iter(canonical({tag[0]: member}).values())) for member in content)}
+    if tag == "B":
+        return {"B": base64.b64encode(base64.b64decode(content, validate=True)).decode()}
+    return value
+
+
+def _number(text: str) -> str:
+    number = Decimal(text)
+    return format(number.normalize(Context(prec=40)), "f") if number else "0"
+
+
+def fingerprint(job: Job, window: Window) -> int:
+    """Digests of keys and items and their sum, as plain Python does it: parse, walk, sort, hash."""
+    dump = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+    count = total = 0
+    seen: Counter[int] = Counter()
+    with window:
+        for line in lines(job.files):
+            item = {name: canonical(value) for name, value in json.loads(line)["Item"].items()}
+            key = dump({name: item[name] for name in ("artist_id", "id")}).encode()
+            seen[blake2b(key, digest_size=32, person=b"ops.key.v1").digest()[0]] += 1
+            total += int.from_bytes(blake2b(dump(item).encode(), digest_size=32, person=b"ops.item.v1").digest())
+            count += 1
+    return count
+
+
+def duckdb_compare(job: Job, window: Window) -> int:
+    """Rows of both sides as structs, joined by key; numbers are compared as they are written."""
+    import duckdb  # type: ignore[import-not-found, unused-ignore]
+
+    with window:
+        found = duckdb.connect().execute(_DIFFERENCES, [list(job.files), list(job.others)]).fetchone()
+    if found != differences(job.items):
+        raise RuntimeError(f"wrong result: {found}")
+    return job.items
+
+
+_DIFFERENCES = """
+    with wanted as (select Item from read_json(?, format = 'newline_delimited')),
+         seen as (select Item from read_json(?, format = 'newline_delimited'))
+    select count(*) filter (where wanted.Item is not null and seen.Item is not null
+                            and wanted.Item is distinct from seen.Item),
+           count(*) filter (where seen.Item is null), count(*) filter (where wanted.Item is null)
+    from wanted full join seen on wanted.Item.artist_id.S = seen.Item.artist_id.S and wanted.Item.id.S = seen.Item.id.S
+"""
+
 CASES = {
+    "fingerprint": fingerprint,
+    "duckdb_compare": duckdb_compare,
     "batch_writer": boto3_batch_writer,
     "batch_write_item": boto3_batch_write_item,
     "aiobotocore_write": aiobotocore_write,

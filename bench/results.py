@@ -18,13 +18,16 @@ TOLERANCE = 0.10
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One run of one case. `server_cpu_s` is what the other side needed meanwhile."""
+    """One run of one case. `server_cpu_s` is what the other side needed meanwhile, `others` the share of the machine's
+    processors that was used by neither.
+    """
 
     items: int
     cpu_s: float
     wall_s: float
     peak_mb: float
     server_cpu_s: float = 0.0
+    others: float = 0.0
 
 
 @dataclass(slots=True)
@@ -44,6 +47,11 @@ class Outcome:
     def middle(self) -> float | None:
         """Median figure."""
         return median(self.figures) if self.samples else None
+
+    @property
+    def peak_mb(self) -> float:
+        """The most memory that a run took."""
+        return max((sample.peak_mb for sample in self.samples), default=0.0)
 
 
 FIGURES: dict[str, Figure] = {group.name: group.figure for group in GROUPS}
@@ -98,6 +106,13 @@ def reached(outcome: Outcome) -> bool | None:
     return outcome.middle <= outcome.case.goal
 
 
+def held(outcome: Outcome) -> bool | None:
+    """Whether no run took more memory than the case's goal; None without a goal or a run."""
+    if outcome.case.memory_goal_mb is None or not outcome.samples:
+        return None
+    return outcome.peak_mb <= outcome.case.memory_goal_mb
+
+
 def missed(outcomes: Sequence[Outcome]) -> list[str]:
     """One line for each goal that was missed."""
     lines = [
@@ -105,9 +120,14 @@ def missed(outcomes: Sequence[Outcome]) -> list[str]:
         for one in outcomes
         if reached(one) is False
     ]
+    lines += [
+        f"{one.case.name}: {one.peak_mb:,.0f} MB, the goal is {one.case.memory_goal_mb:,.0f}"
+        for one in outcomes
+        if held(one) is False
+    ]
     found = ratios(outcomes)
     lines += [
-        f"{name}: {found[name]:.1f} times better than its peer, the goal is {goal:.0f}"
+        f"{name}: {found[name]:.2f} times better than its peer, the goal is {goal:g}"
         for name, goal in RATIO_GOALS.items()
         if name in found and found[name] < goal
     ]
@@ -139,6 +159,7 @@ def document(outcomes: Sequence[Outcome], head: Mapping[str, Any]) -> dict[str, 
             "min": min(one.figures, default=None),
             "max": max(one.figures, default=None),
             "goal": one.case.goal,
+            "memory_goal_mb": one.case.memory_goal_mb,
             "not_run": one.not_run,
             "runs": [asdict(sample) for sample in one.samples],
         }

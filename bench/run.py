@@ -11,15 +11,17 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-from bench import items, machine, pages, servers
+from bench import child, items, machine, pages, servers
 from bench.cases import Case, all_cases
+from bench.child import CaseFailed
 from bench.report import markdown
 from bench.results import Outcome, Sample, committed_ratios, document, missed, ratios, worse
 from bench.servers import NotServed, Server
@@ -47,10 +49,6 @@ DESCRIPTION = {
     "KeySchema": [{"AttributeName": "artist_id", "KeyType": "HASH"}, {"AttributeName": "id", "KeyType": "RANGE"}],
     "ProvisionedThroughput": {"NumberOfDecreasesToday": 0, "ReadCapacityUnits": 100, "WriteCapacityUnits": 100},
 }
-
-
-class CaseFailed(Exception):
-    """A case that did not do what it is measured for; the text says what it said."""
 
 
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -89,6 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "machine": machine.describe(),
         "peers": machine.peers(),
         "server_share": server_share(outcomes),
+        "others": others(outcomes),
     }
     lost = worse(ratios(outcomes), committed_ratios(RESULTS))
     page = markdown(outcomes, head, lost)
@@ -121,7 +120,7 @@ def one_round(stage: Stage, outcomes: Sequence[Outcome], number: int, runs: int)
     """Each case once."""
     for outcome in outcomes:
         case = outcome.case
-        if outcome.not_run or number >= (case.most_runs or runs):
+        if outcome.not_run:
             continue
         started = time.monotonic()
         try:
@@ -138,6 +137,12 @@ def server_share(outcomes: Sequence[Outcome]) -> float:
     clients = [one for one in outcomes if not one.case.work.startswith("limits:")]
     shares = [sample.server_cpu_s / sample.wall_s for one in clients for sample in one.samples if sample.wall_s]
     return max(shares, default=0.0)
+
+
+def others(outcomes: Sequence[Outcome]) -> tuple[float, float]:
+    """Median and largest share of the machine that other work took during a run."""
+    shares = [sample.others for one in outcomes for sample in one.samples]
+    return (median(shares), max(shares)) if shares else (0.0, 0.0)
 
 
 class Stage:
@@ -161,7 +166,7 @@ class Stage:
             job = self._job(case, server, folder)
             if server is not None:
                 server.take()
-            measures = _child(case, job, _environment(server))
+            measures = _child(case, job, server)
             load = server.take() if server is not None else None
         if measures["items"] != case.items:
             raise CaseFailed(f"{measures['items']} of {case.items} items done")
@@ -241,21 +246,16 @@ def make_peers(wanted: set[str]) -> None:
         shutil.copy(requirements, stamp)
 
 
-def _child(case: Case, job: Job, environment: Mapping[str, str]) -> dict[str, Any]:
+def _child(case: Case, job: Job, server: Server | None) -> dict[str, Any]:
+    """What the process of a case measured of itself, and what was seen of it from outside."""
     python = sys.executable if case.interpreter == "ours" else str(PEERS / case.interpreter / "bin" / "python")
-    command = [python, "-m", f"bench.{case.work.partition(':')[0]}", job.to_json()]
-    try:
-        ended = subprocess.run(
-            command, cwd=ROOT, env=dict(environment), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=CASE_LIMIT_S,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired as error:
-        raise CaseFailed(f"not done after {CASE_LIMIT_S:.0f} s") from error
-    if ended.returncode:
-        last = ended.stderr.strip().splitlines() or ["no message"]
-        raise CaseFailed(f"status {ended.returncode}: {last[-1]}")
-    measures: dict[str, Any] = json.loads(ended.stdout.strip().splitlines()[-1])
-    return measures
+    ended = child.run(
+        [python, "-m", f"bench.{case.work.partition(':')[0]}", job.to_json()], folder=ROOT,
+        environment=_environment(server), limit_s=CASE_LIMIT_S, server_pid=server.pid if server else None,
+    )  # fmt: skip
+    measures: dict[str, Any] = json.loads(ended.output.strip().splitlines()[-1])
+    # What is there only between two looks is known from the process itself.
+    return {**measures, "peak_mb": max(measures["peak_mb"], ended.peak_mb), "others": ended.others}
 
 
 def _environment(server: Server | None) -> dict[str, str]:

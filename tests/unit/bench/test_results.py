@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from bench.cases import GROUPS, RATES, all_cases
+from bench.machine import OURS
 from bench.report import markdown
-from bench.results import Outcome, Sample, committed_ratios, document, growth, missed, ratios, reached, worse
+from bench.results import Outcome, Sample, committed_ratios, document, growth, held, missed, ratios, reached, worse
 from bench.run import sources
 
 HEAD = {
@@ -17,7 +18,8 @@ HEAD = {
     "commit": "abc",
     "runs": 3,
     "server_share": 0.1,
-    "machine": dict.fromkeys(("processor", "cores", "memory", "kernel", "python", "orjson", "boto3", "moto"), "x"),
+    "others": (0.02, 0.3),
+    "machine": dict.fromkeys(("processor", "cores", "memory", "kernel", "python", *OURS), "x"),
     "peers": {"boto3": "1"},
 }
 CASES = {case.name: case for case in all_cases()}
@@ -57,14 +59,25 @@ def test_missed_goals_ratios_and_growth_are_each_named() -> None:
     outcomes = [
         outcome("write-track.batch_writer", 100.0),
         outcome("write-track.ours", 3.0),
-        outcome("compare.20000", 1.0),
-        outcome("compare.200000", 11.5),
+        outcome("compare.200000", 1.0),
+        outcome("compare.2000000", 11.5),
+        outcome("processes.scan_1", 1.0),
+        outcome("processes.scan_2", 0.7),
     ]
-    assert growth(outcomes) == [("compare.20000", "compare.200000", 11.5, 11.0)]
+    assert growth(outcomes) == [("compare.200000", "compare.2000000", 11.5, 11.0)]
     lines = "\n".join(missed(outcomes))
     assert "write-track.ours: 3, the goal is 2.5" in lines
-    assert "33.3 times better than its peer, the goal is 50" in lines
+    assert "33.33 times better than its peer, the goal is 50" in lines
+    assert "1.43 times better than its peer, the goal is 1.6" in lines
     assert "11.5 times" in lines
+
+
+@pytest.mark.parametrize(("peaks_mb", "expected"), [((59.0, 60.0), True), ((50.0, 60.1), False)])
+def test_the_run_that_took_most_memory_counts(peaks_mb: tuple[float, ...], expected: bool) -> None:
+    one = Outcome(CASES["scan-track.ours_many"], [Sample(200_000, 1.0, 2.0, peak_mb) for peak_mb in peaks_mb])
+    assert held(one) is expected
+    assert ("scan-track.ours_many: 60 MB, the goal is 60" in missed([one])) is not expected
+    assert ("(goal 60 **missed**)" in markdown([one], HEAD, [])) is not expected
 
 
 def test_only_a_loss_of_more_than_ten_percent_is_worse() -> None:
@@ -96,6 +109,17 @@ def test_the_page_says_what_was_not_run_and_why() -> None:
 def test_a_server_too_busy_to_trust_is_said(share: float, warned: bool) -> None:
     page = markdown([outcome("write-track.ours", 2.0)], {**HEAD, "server_share": share}, [])
     assert ("may be what was measured" in page) is warned
+
+
+@pytest.mark.parametrize(("usual", "warned"), [(0.1, False), (0.11, True)])
+def test_a_machine_that_had_other_work_is_said(usual: float, warned: bool) -> None:
+    page = markdown([outcome("write-track.ours", 2.0)], {**HEAD, "others": (usual, 0.9)}, [])
+    assert ("items/s are worse for it" in page) is warned
+
+
+@pytest.mark.parametrize(("two", "shown"), [(0.6, "1.67 x (goal 1.6)"), (0.7, "1.43 x (goal 1.6 **missed**)")])
+def test_a_ratio_that_has_a_goal_is_shown_with_it(two: float, shown: str) -> None:
+    assert shown in markdown([outcome("processes.scan_1", 1.0), outcome("processes.scan_2", two)], HEAD, [])
 
 
 def test_a_change_of_the_measured_sources_is_noticed(tmp_path: Path) -> None:
