@@ -28,6 +28,8 @@ def register(app: typer.Typer) -> None:
     group.command("down", epilog="\b\nExample:\n  ops sandbox down")(down)
     group.command("clock", epilog="\b\nExample:\n  ops sandbox clock --advance 2h")(clock)
     group.command("fault", epilog="\b\nExample:\n  ops sandbox fault set throttle --share 0.3 --seed 7")(fault)
+    group.command("limits", epilog="\b\nExample:\n  ops sandbox limits --throughput --burst 60s")(limits)
+    group.command("replication", epilog="\b\nExample:\n  ops sandbox replication --lag 90s")(replication)
     app.add_typer(group, name="sandbox")
 
 
@@ -108,27 +110,82 @@ def clock(
 def fault(
     context: typer.Context,
     action: Annotated[str, typer.Argument(help="set, list or clear.")] = "list",
-    name: Annotated[str, typer.Argument(help="throttle, unprocessed, error500, truncate, reset.")] = "",
+    name: Annotated[str, typer.Argument(help="A fault; `ops sandbox fault list` explains them.")] = "",
     share: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of the calls that it strikes.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Which calls it strikes.")] = 1,
     count: Annotated[int | None, typer.Option(min=1, help="End after this many strikes.")] = None,
+    operation: Annotated[
+        list[str] | None, typer.Option(metavar="CALL", help="Strike only this call, e.g. Scan; repeatable.")
+    ] = None,
+    region: Annotated[
+        str | None, typer.Option("--in", metavar="REGION", help="Strike only this Region; region_down needs one.")
+    ] = None,
+    match: Annotated[str, typer.Option(help="Strike only objects whose key contains this.")] = "",
+    delay: Annotated[str, typer.Option(help="How late slow answers.")] = "3s",
 ) -> None:
-    """Make data calls fail as AWS's do: set, list or clear faults."""
+    """Make calls fail as AWS's do: set, list or clear faults."""
     app = app_of(context, "sandbox fault")
     control = _control()
     if action not in ("set", "list", "clear") or (action == "set" and not name):
         raise BadArgument(f"'{action} {name}' is not an action on faults", fix=("ops sandbox fault --help",))
     try:
         if action == "set":
-            control.set_fault(name, share=share, seed=seed, count=count)
+            control.set_fault(
+                name, share=share, seed=seed, count=count, operations=tuple(operation or ()), region=region,
+                match=match, delay_s=parse_duration_s(delay),
+            )  # fmt: skip
         elif action == "clear":
             control.clear_faults(name or None)
     except ValueError as error:
-        raise BadArgument(str(error)) from error
-    found = control.faults()
-    columns = ("name", "share", "seed", "struck")
+        raise BadArgument(str(error), fix=("ops sandbox fault list",)) from error
+    found, known = control.faults(), control.known_faults()
+    columns = ("name", "share", "seed", "injected")
     rows = [[str(one.get(column, "")) for column in columns] for one in found]
-    app.finish(Outcome({"faults": found}, table(columns, rows, app.width) or ["no faults"]))
+    lines = table(("name", "share", "seed", "struck"), rows, app.width) if found else ["no faults"]
+    if action == "list":
+        lines += ["", *facts(sorted(known.items()))]
+    app.finish(Outcome({"faults": found, "known": known}, lines))
+
+
+def limits(
+    context: typer.Context,
+    throughput: Annotated[
+        bool | None, typer.Option("--throughput/--no-throughput", help="Throttle by the tables' capacity.")
+    ] = None,
+    burst: Annotated[str, typer.Option(help="How much unused capacity may be saved up.")] = "300s",
+) -> None:
+    """Show or switch the throttling by provisioned capacity, which is off at first."""
+    app = app_of(context, "sandbox limits")
+    control = _control()
+    found = (
+        control.limits()
+        if throughput is None
+        else control.limit_throughput(throughput, burst_s=parse_duration_s(burst))
+    )
+    app.finish(
+        Outcome(
+            found,
+            facts([("throughput", "on" if found["throughput"] else "off"), ("burst", f"{found['burst_s']:.0f} s")]),
+        )
+    )
+
+
+def replication(
+    context: typer.Context,
+    lag: Annotated[str | None, typer.Option(help="How long a change takes to the other Region, e.g. 0s, 90s.")] = None,
+    pause: Annotated[
+        bool | None, typer.Option("--pause/--go-on", help="Hold all changes back, or let them go.")
+    ] = None,
+) -> None:
+    """Show, delay or pause the replication between the Regions of global tables."""
+    app = app_of(context, "sandbox replication")
+    found = _control().replication(lag_s=None if lag is None else parse_duration_s(lag), paused=pause)
+    shown = [
+        ("lag", f"{found['lag_s']:.0f} s"),
+        ("paused", "yes" if found["paused"] else "no"),
+        ("pending", found["pending"]),
+    ]
+    app.finish(Outcome(found, facts(shown)))
 
 
 def _folder() -> Path:

@@ -44,6 +44,10 @@ class SandboxControl:
         """Throttle by a token bucket on the provisioned capacity, with so many seconds of burst."""
         return self._call("POST", "limits", {"throughput": on, "burst_s": burst_s})
 
+    def limits(self) -> dict[str, Any]:
+        """{"throughput": whether capacity throttles, "burst_s"}."""
+        return self._call("GET", "limits")
+
     def replication(self, *, lag_s: float | None = None, paused: bool | None = None) -> dict[str, Any]:
         """Set the lag of global tables, pause or resume them; answers {"lag_s", "paused", "pending"}."""
         wanted = {name: value for name, value in (("lag_s", lag_s), ("paused", paused)) if value is not None}
@@ -78,6 +82,11 @@ class SandboxControl:
         """The faults that are on, each with how often it has struck."""
         found: list[dict[str, Any]] = self._call("GET", "fault")["faults"]
         return found
+
+    def known_faults(self) -> dict[str, str]:
+        """Every fault there is, explained."""
+        known: dict[str, str] = self._call("GET", "fault")["known"]
+        return known
 
     def clear_faults(self, name: str | None = None) -> None:
         """Switch one or all faults off."""

@@ -57,6 +57,44 @@ def test_a_fault_is_set_seen_and_cleared(whole: WholeSandbox) -> None:
     assert whole.ops("sandbox", "fault", "set", "no-such-fault").returncode == 2
 
 
+def test_a_fault_takes_its_region_calls_key_and_delay_and_counts_its_strikes(whole: WholeSandbox) -> None:
+    refused = whole.ops("sandbox", "fault", "set", "region_down")
+    assert refused.returncode == 2 and "needs a region" in refused.stderr
+    try:
+        assert whole.ops("sandbox", "fault", "set", "region_down", "--in", "eu-west-1").returncode == 0
+        assert whole.ops("sandbox", "fault", "set", "s3_missing", "--match", "data/").returncode == 0
+        more = ("--operation", "DescribeTable", "--count", "1", "--delay", "0s")
+        assert whole.ops("sandbox", "fault", "set", "slow", *more).returncode == 0
+        assert whole.ops("status", "top_tracks").returncode == 0
+        found = json.loads(whole.ops("sandbox", "fault", "list", "--json").stdout)["result"]["faults"]
+        by_name = {one["name"]: one for one in found}
+        assert by_name["region_down"]["region"] == "eu-west-1" and by_name["s3_missing"]["match"] == "data/"
+        assert (by_name["slow"]["operations"], by_name["slow"]["injected"]) == (["DescribeTable"], 1)
+        rows = whole.ops("sandbox", "fault", "list").stdout.splitlines()
+        assert rows[0].split() == ["name", "share", "seed", "struck"]
+        assert next(row for row in rows if row.startswith("slow")).split()[-1] == "1"
+        assert any(row.split()[:1] == ["error500_after_apply"] for row in rows)
+    finally:
+        whole.ops("sandbox", "fault", "clear")
+
+
+def test_throttling_by_capacity_is_off_until_it_is_switched_on(whole: WholeSandbox) -> None:
+    def limits(*words: str) -> object:
+        return json.loads(whole.ops("sandbox", "limits", *words, "--json").stdout)["result"]
+
+    assert limits() == {"throughput": False, "burst_s": 300.0}
+    assert limits("--throughput", "--burst", "60s") == {"throughput": True, "burst_s": 60.0}
+    assert limits("--no-throughput") == {"throughput": False, "burst_s": 300.0}
+
+
+def test_replication_is_delayed_paused_and_goes_on(whole: WholeSandbox) -> None:
+    def replication(*words: str) -> object:
+        return json.loads(whole.ops("sandbox", "replication", *words, "--json").stdout)["result"]
+
+    assert replication("--lag", "90s", "--pause") == {"lag_s": 90.0, "paused": True, "pending": 0}
+    assert replication("--lag", "0s", "--go-on") == {"lag_s": 0.0, "paused": False, "pending": 0}
+
+
 def test_no_sandbox_running_says_how_to_start_one(tmp_path: Path) -> None:
     for words in (("sandbox", "status"), ("sandbox", "status", "--export"), ("sandbox", "clock")):
         done = ops(tmp_path / "none", *words)
