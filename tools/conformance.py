@@ -1,7 +1,8 @@
 """Run two published DynamoDB test suites against the sandbox and against plain moto: tests/conformance/results.json.
 
-    python tools/conformance.py [--folder DIR]
+    python tools/conformance.py [--folder DIR] [--suite NAME]
 
+`make docs` puts the result into docs/sandbox.md; tests/conformance/reasons.toml says of each failing test why.
 Both are downloaded by pip, with their hashes checked, and nothing of them is kept here:
 - the tests of moto 5.2.5 that its authors run against AWS itself (decorator `dynamodb_aws_verified`), Apache-2.0;
 - the DynamoDB tests of MiniStack 1.5.33, an emulator of other authors, MIT.
@@ -15,6 +16,7 @@ import ast
 import hashlib
 import json
 import os
+import platform
 import socket
 import subprocess
 import sys
@@ -27,11 +29,13 @@ import xml.etree.ElementTree as Xml
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "tests" / "conformance" / "results.json"
-LIMIT_S = 900
+LIMIT_S = 1800
 SERVER_LIMIT_S = 30
 
 MINISTACK_FIXTURES = """
@@ -53,6 +57,12 @@ def kms_client(): return make("kms")
 """
 # of MiniStack's file: tests of its own admin routes, of Lambda, Kinesis and IAM, which are not about DynamoDB's answers
 OTHER_FIXTURES = frozenset({"lam", "kin", "auth_enabled", "iam_user", "ddb_stream_state", "monkeypatch"})
+
+
+# what moto's tests import and the project has not
+NEEDED = "freezegun==1.5.5 --hash=sha256:cd557f4a75cf074e84bc374249b9dd491eaeacd61376b9eb3c423282211619d2"
+# pytest: all passed, or some failed; anything else is a run that says nothing
+RUN_CODES = frozenset({0, 1})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +109,17 @@ def fetch(suite: Suite, folder: Path) -> Path:
     return folder / f"{suite.name}-{suite.version}"
 
 
+def fetch_needed(folder: Path) -> Path:
+    """A folder to import from, beside the project's own packages."""
+    target, wanted = folder / "needed", folder / "needed.txt"
+    if not target.exists():
+        wanted.write_text(NEEDED + "\n", encoding="utf-8")
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
+                   "--require-hashes", "--target", str(target), "-r", str(wanted)]  # fmt: skip
+        subprocess.run(command, check=True, timeout=LIMIT_S)
+    return target
+
+
 def verified_tests(folder: Path) -> list[str]:
     """Node ids of moto's tests that run against AWS as well."""
     found = []
@@ -136,7 +157,7 @@ def serving(target: str, folder: Path) -> Iterator[str]:
     }[target]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env={**os.environ, "OPS_SANDBOX_RESTORE_S": "0", "OPS_SANDBOX_EXPORT_S": "0", "OPS_SANDBOX_IMPORT_S": "0",
+        env={**os.environ, "OPS_SANDBOX_RESTORE_S": "0", "OPS_SANDBOX_EXPORT_S": "1", "OPS_SANDBOX_IMPORT_S": "0",
              "OPS_SANDBOX_IMPORT_HIDDEN_S": "0"},
     ) as process:  # fmt: skip
         try:
@@ -158,47 +179,72 @@ def _await(endpoint: str) -> None:
     sys.exit(f"{endpoint} did not answer in {SERVER_LIMIT_S} s")
 
 
-def run(folder: Path, tests: list[str], endpoint: str) -> dict[str, object]:
+def run(folder: Path, needed: Path, tests: list[str], endpoint: str) -> dict[str, object]:
     """How many passed, and the names of those that did not."""
     report = folder / "report.xml"
     report.unlink(missing_ok=True)
     environ = {
         **os.environ, "TEST_SERVER_MODE": "true", "TEST_SERVER_MODE_ENDPOINT": endpoint,
         "MINISTACK_ENDPOINT": endpoint, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1", "PYTHONPATH": str(folder),
+        "AWS_DEFAULT_REGION": "us-east-1", "PYTHONPATH": os.pathsep.join((str(folder), str(needed))),
     }  # fmt: skip
     options = ["-q", "-c", os.devnull, "--rootdir", str(folder), "-p", "no:cacheprovider", f"--junitxml={report}"]
     command = [sys.executable, "-m", "pytest", *options, *tests]
-    subprocess.run(command, cwd=folder, env=environ, timeout=LIMIT_S, check=False, stdout=subprocess.DEVNULL)
-    cases = list(Xml.parse(report).iter("testcase"))
-    skipped = sum(case.find("skipped") is not None for case in cases)
-    failed = sorted({
-        str(case.get("name")) for case in cases if case.find("failure") is not None or case.find("error") is not None
-    })  # fmt: skip
-    return {"run": len(cases) - skipped, "passed": len(cases) - skipped - len(failed), "failed": failed}
+    done = subprocess.run(command, cwd=folder, env=environ, timeout=LIMIT_S, check=False, capture_output=True)
+    if done.returncode not in RUN_CODES:
+        sys.exit(f"pytest ended with {done.returncode}:\n{done.stdout.decode()[-3000:]}")
+    return score(report.read_bytes())
+
+
+def score(report: bytes) -> dict[str, object]:
+    """Counts and failing names of a JUnit report; a skipped test was not run."""
+    skipped, failed, named = set(), set(), set()
+    for case in Xml.fromstring(report).iter("testcase"):
+        name = str(case.get("name"))
+        named.add(name)
+        if case.find("skipped") is not None:
+            skipped.add(name)
+        if case.find("failure") is not None or case.find("error") is not None:
+            failed.add(name)
+    return {
+        "run": len(named - skipped), "passed": len(named - skipped - failed), "failed": sorted(failed),
+    }  # fmt: skip
 
 
 def main() -> None:
     """Both suites, both targets."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, help="keep the downloads here")
+    parser.add_argument(
+        "--suite", choices=[one.name for one in SUITES], help="only this one; the others stay as they are"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="conformance-") as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        results: dict[str, object] = {}
+        results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"suites": {}}
+        results["date"] = datetime.now(UTC).date().isoformat()
+        results["with"] = {name: version(name) for name in ("moto", "boto3", "py-partiql-parser")}
+        results["with"]["python"] = platform.python_version()
         for suite in SUITES:
-            place = fetch(suite, folder)
-            tests = verified_tests(place) if suite.name == "moto" else ministack_tests(place)
-            scores = {}
-            for target in ("sandbox", "moto"):
-                with serving(target, folder) as endpoint:
-                    scores[target] = run(place, tests, endpoint)
-                sys.stdout.write(f"{suite.name} {target}: {scores[target]['passed']} of {scores[target]['run']}\n")
-            about = {"version": suite.version, "licence": suite.licence, "about": suite.about}
-            results[suite.name] = {**about, "scores": scores}
+            if options.suite in (None, suite.name):
+                results["suites"][suite.name] = measured(suite, folder)
         RESULTS.parent.mkdir(parents=True, exist_ok=True)
         RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+def measured(suite: Suite, folder: Path) -> dict[str, object]:
+    """One suite on both targets."""
+    place, needed = fetch(suite, folder), fetch_needed(folder)
+    tests = verified_tests(place) if suite.name == "moto" else ministack_tests(place)
+    scores = {}
+    for target in ("sandbox", "moto"):
+        with serving(target, folder) as endpoint:
+            scores[target] = run(place, needed, tests, endpoint)
+        sys.stdout.write(f"{suite.name} {target}: {scores[target]['passed']} of {scores[target]['run']}\n")
+        sys.stdout.flush()
+    about = {"version": suite.version, "licence": suite.licence, "about": suite.about}
+    return {**about, "scores": scores}
 
 
 if __name__ == "__main__":

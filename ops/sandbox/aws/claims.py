@@ -128,7 +128,8 @@ _CLAIMS: tuple[tuple[str, str, str], ...] = (
         an_export_is_in_progress_first_and_tells_counts_only_at_the_end
         a_missing_bucket_is_accepted_and_shows_as_failed_later
         list_exports_is_newest_first_and_empty_once_the_table_is_deleted
-        denied_buckets_and_missing_keys_show_only_in_describe_export"""),
+        denied_buckets_and_missing_keys_show_only_in_describe_export
+        an_export_without_a_time_holds_what_is_there_at_its_request"""),
     ("IMPORT", GUIDE + "S3DataImport.Format.html", """
         an_import_reads_every_object_under_the_prefix
         duplicate_keys_are_no_error_but_exceed_the_table
@@ -150,7 +151,8 @@ _CLAIMS: tuple[tuple[str, str, str], ...] = (
         the_loser_of_two_imports_to_one_name_fails_with_table_already_exists
         the_wrong_compression_imports_nothing
         a_repeated_token_returns_the_job_and_another_table_conflicts
-        unparsable_ion_drops_the_rest_of_its_object_and_counts_once"""),
+        unparsable_ion_drops_the_rest_of_its_object_and_counts_once
+        documents_may_share_a_line_or_span_several"""),
     ("BATCH", API + "API_BatchWriteItem.html", """
         a_batch_holds_at_most_25_requests
         an_empty_batch_is_refused
@@ -354,6 +356,21 @@ _CLAIMS: tuple[tuple[str, str, str], ...] = (
         retained_backups_of_a_deleted_instance_restore_it_by_its_resource_id"""),
     ("RDS-ASSUMED", "assumed: for PostgreSQL the API names the secret only at a modification, not at a restore", """
         a_restored_instance_gets_its_own_managed_secret_by_a_modification"""),
+    ("REQUEST", API + "CommonErrors.html", """
+        expressions_and_their_older_forms_do_not_mix
+        an_empty_list_of_requests_is_refused
+        wrong_members_are_all_named_and_a_wrong_table_name_alone
+        a_value_has_exactly_one_type"""),
+    ("REQUEST-SEEN", OBSERVED, """
+        placeholders_need_an_expression_and_the_sign_of_their_kind
+        every_placeholder_is_used
+        an_empty_expression_is_refused
+        a_data_call_on_a_missing_table_does_not_repeat_its_name"""),
+    ("KEY-CONDITION", GUIDE + "Query.KeyConditionExpressions.html", """
+        a_key_condition_may_be_grouped_and_turned_round
+        a_wrong_key_condition_is_refused_before_an_item_is_read
+        of_several_sort_keys_all_but_the_last_need_equality
+        a_query_starts_only_where_one_of_its_pages_can_have_ended"""),
 )  # fmt: skip
 
 NOT_IMITATED: tuple[Gap, ...] = (

@@ -11,10 +11,10 @@ import orjson
 from moto.core.exceptions import JsonRESTError
 from moto.dynamodb.models.table import Table
 
-from ops.sandbox.aws import reads, writes
+from ops.sandbox.aws import reads, requests, writes
 from ops.sandbox.aws.errors import validation
 from ops.sandbox.aws.history import History
-from ops.sandbox.aws.lifecycle import answering_table
+from ops.sandbox.aws.lifecycle import data_table
 from ops.sandbox.aws.tables import backend_of, state_of
 from ops.sandbox.aws.throughput import Meter
 from ops.sandbox.aws.world import World
@@ -27,7 +27,7 @@ Document = dict[str, Any]
 
 
 class DataPlane:
-    """Answers GetItem, BatchGetItem, Query, Scan, PutItem, DeleteItem and BatchWriteItem."""
+    """Answers GetItem, BatchGetItem, Query, Scan, PutItem, DeleteItem and BatchWriteItem; checks other data calls."""
 
     def __init__(self, world: World, history: History, meter: Meter) -> None:
         self._world = world
@@ -43,10 +43,15 @@ class DataPlane:
 
     def answer(self, operation: str, region: str, body: bytes) -> tuple[int, bytes] | None:
         """Status and JSON body; the caller holds the lock."""
-        if operation not in self._single and operation not in ("BatchWriteItem", "BatchGetItem"):
+        own = operation in self._single or operation in ("BatchWriteItem", "BatchGetItem")
+        if not own and operation not in requests.CHECKED:
             return None
         try:
             document = orjson.loads(body)
+            if operation in requests.CHECKED:
+                requests.check(operation, document)
+            if not own:
+                return None
             if LEGACY & document.keys() or (operation == "Query" and "KeyConditionExpression" not in document):
                 return None
             return 200, self._answer(operation, region, document, len(body))
@@ -62,12 +67,12 @@ class DataPlane:
     def _answer(self, operation: str, region: str, document: Document, size_bytes: int) -> bytes:
         backend = backend_of(region)
         if operation in self._single:
-            table = answering_table(self._world, backend, document["TableName"])
+            table = data_table(self._world, backend, document["TableName"])
             self._check_index(table, document)
             return self._single[operation](table, document)
-        requests = document["RequestItems"]
-        tables = {name: answering_table(self._world, backend, name) for name in requests}
-        count = sum(len(one["Keys"] if operation == "BatchGetItem" else one) for one in requests.values())
+        wanted = document["RequestItems"]
+        tables = {name: data_table(self._world, backend, name) for name in wanted}
+        count = sum(len(one["Keys"] if operation == "BatchGetItem" else one) for one in wanted.values())
         left_out = self._world.faults.leave_out(operation, count)
         if operation == "BatchGetItem":
             return reads.batch_get_item(self._meter, tables, document, left_out)

@@ -17,7 +17,8 @@ def validation(message: str) -> JsonRESTError:
 
 
 def not_found(name: str) -> JsonRESTError:
-    """ResourceNotFoundException, as data and control calls on a missing table answer."""
+    """ResourceNotFoundException, as control calls on a missing table answer; of an ARN the table's name is said."""
+    name = name.partition(":table/")[2].partition("/")[0] or name
     return service_error("ResourceNotFoundException", f"Requested resource not found: Table: {name} not found")
 
 

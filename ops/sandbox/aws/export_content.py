@@ -14,14 +14,14 @@ from typing import Any
 
 import orjson
 from moto.dynamodb.models.table import Table
-from moto.dynamodb.parsing.key_condition_expression import parse_expression
 
 from ops.sandbox.aws import ion
 from ops.sandbox.aws.errors import validation
 from ops.sandbox.aws.expressions import Path, condition_of, names_of, paths_of, project, values_of
 from ops.sandbox.aws.items import Key, StoredItem, Wire
 from ops.sandbox.aws.journal import State
-from ops.sandbox.aws.tables import state_of
+from ops.sandbox.aws.key_conditions import key_conditions
+from ops.sandbox.aws.tables import key_types, state_of
 
 MAX_EXPRESSION_BYTES = 4_096
 _EXPRESSIONS = ("KeyConditionExpression", "FilterExpression", "ProjectionExpression")
@@ -56,16 +56,13 @@ def selection_of(table: Table, body: Document) -> Selection:
             raise validation(f"Invalid {member}: Expression size has exceeded the maximum allowed size")
     if body.get("KeyConditionExpression"):
         _check_key_condition(table, body)
-    tests = [condition_of(body, member, []) for member in _EXPRESSIONS[:2]]
-    paths = paths_of(body, [])
+    tests = [condition_of(body, member) for member in _EXPRESSIONS[:2]]
+    paths = paths_of(body)
     return Selection(tuple(one for one in tests if one is not None), None if paths is None else tuple(paths))
 
 
 def _check_key_condition(table: Table, body: Document) -> None:
-    parse_expression(
-        key_condition_expression=body["KeyConditionExpression"], expression_attribute_names=names_of(body),
-        expression_attribute_values=values_of(body), schema=table.schema,
-    )  # fmt: skip
+    key_conditions(body["KeyConditionExpression"], names_of(body), values_of(body), table.schema, key_types(table))
     words = _WORD.findall(body.get("FilterExpression") or "")
     named = {names_of(body).get(word, word) for word in words}
     for key in table.table_key_attrs:
@@ -129,7 +126,7 @@ def _change_line(form: str, micros: int, record: Document) -> bytes:
     return orjson.dumps({"Metadata": {"WriteTimestampMicros": {"N": str(micros)}}, **record})
 
 
-def content_of(table: Table, selection: Selection, view: str, from_s: int | None, to_s: int) -> Content:
+def content_of(table: Table, selection: Selection, view: str, from_s: int | None, to_s: float) -> Content:
     """Fixed now: what happens to the table or its window later does not change it."""
     names, journal = tuple(table.table_key_attrs), state_of(table).journal
     if from_s is None:

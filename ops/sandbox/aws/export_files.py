@@ -47,7 +47,7 @@ class ExportRun:
     table: Table
     started_s: float
     from_s: int | None
-    to_s: int
+    to_s: float
     bucket: str
     prefix: str | None
     sse_algorithm: str

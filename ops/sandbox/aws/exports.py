@@ -79,7 +79,7 @@ def begin(world: World, backend: DynamoDBBackend, body: Document) -> Export:
         raise PointInTimeRecoveryUnavailable(table.name)
     if replay := _replayed(world, backend, body):
         return replay
-    from_s, to_s = _times(body, bounds)
+    from_s, to_s = _times(body, bounds, world.now())
     export = _created(world, table, body, from_s, to_s)
     backend.table_exports[export.run.arn] = export  # type: ignore[assignment]
     start(export.run)
@@ -124,12 +124,14 @@ def _replayed(world: World, backend: DynamoDBBackend, body: Document) -> Export 
     return None
 
 
-def _times(body: Document, bounds: tuple[int, int]) -> tuple[int | None, int]:
-    """(from, to) in whole seconds; `from` is None for a full export."""
+def _times(body: Document, bounds: tuple[int, int], now_s: float) -> tuple[int | None, float]:
+    """(from, to), whole seconds but for a full export that names no time: it holds what is there at its request."""
     earliest, latest = bounds
     spec = body.get("IncrementalExportSpecification")
     if spec is None:
-        to_s = int(epoch(body["ExportTime"])) if body.get("ExportTime") else latest
+        if not body.get("ExportTime"):
+            return None, now_s
+        to_s = int(epoch(body["ExportTime"]))
         if not earliest <= to_s <= latest:
             raise service_error("InvalidExportTimeException", "ExportTime is outside the point-in-time recovery window")
         return None, to_s
@@ -148,7 +150,7 @@ def _times(body: Document, bounds: tuple[int, int]) -> tuple[int | None, int]:
     return from_s, to_s
 
 
-def _created(world: World, table: Table, body: Document, from_s: int | None, to_s: int) -> Export:
+def _created(world: World, table: Table, body: Document, from_s: int | None, to_s: float) -> Export:
     now_s = world.now()
     identifier = f"{int(now_s * 1000):014d}-{uuid.uuid4().hex[:8]}"
     spec, filters = body.get("IncrementalExportSpecification") or {}, body.get("FilterSpecification") or {}

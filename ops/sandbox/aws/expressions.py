@@ -32,8 +32,8 @@ def values_of(body: dict[str, Any]) -> dict[str, Any]:
     return values or {}
 
 
-def condition_of(body: dict[str, Any], member: str, used: list[str]) -> Any | None:
-    """The parsed condition of this member; names it uses are added to `used`."""
+def condition_of(body: dict[str, Any], member: str) -> Any | None:
+    """The parsed condition of this member, or None."""
     text = body.get(member)
     if text is None:
         return None
@@ -44,18 +44,10 @@ def condition_of(body: dict[str, Any], member: str, used: list[str]) -> Any | No
         parser.parse()
     except ValueError as error:
         raise validation(f"Invalid {member}: {error}") from error
-    used.extend(parser.expr_attr_names_found)
     return get_filter_expression(text, names_of(body), values_of(body))
 
 
-def check_names_used(body: dict[str, Any], used: list[str]) -> None:
-    """Every declared name must be used."""
-    for name in names_of(body):
-        if name not in used:
-            raise validation(f"Value provided in ExpressionAttributeNames unused in expressions: keys: {{{name}}}")
-
-
-def paths_of(body: dict[str, Any], used: list[str]) -> list[Path] | None:
+def paths_of(body: dict[str, Any]) -> list[Path] | None:
     """The document paths of ProjectionExpression, or None."""
     text = body.get("ProjectionExpression")
     if text is None:
@@ -64,8 +56,6 @@ def paths_of(body: dict[str, Any], used: list[str]) -> list[Path] | None:
         raise validation("Invalid ProjectionExpression: The expression can not be empty;")
     parser = ProjectionExpressionParser(text, names_of(body))
     found = [_path(steps) for steps in parser.parse()]
-    used.extend(parser.expr_attr_names_found)
-    used.extend(name for name in names_of(body) if name + "[" in text)
     return [tuple(names_of(body).get(step, step) if isinstance(step, str) else step for step in one) for one in found]
 
 
@@ -109,9 +99,8 @@ def _pick(value: dict[str, Any], tree: dict[Any, Any]) -> dict[str, Any] | None:
     return None
 
 
-def key_test(comparison: str, values: list[dict[str, Any]]) -> Callable[[dict[str, Any]], bool]:
+def key_test(comparison: str, values: tuple[dict[str, Any], ...]) -> Callable[[dict[str, Any]], bool]:
     """A sort-key condition of KeyConditionExpression over a wire value."""
-    kinds = {next(iter(one)) for one in values}
     wanted = [sort_value(one) for one in values]
     tests: dict[str, Callable[[Any], bool]] = {
         "=": lambda found: found == wanted[0],
@@ -120,7 +109,7 @@ def key_test(comparison: str, values: list[dict[str, Any]]) -> Callable[[dict[st
         ">": lambda found: found > wanted[0],
         ">=": lambda found: found >= wanted[0],
         "BETWEEN": lambda found: wanted[0] <= found <= wanted[1],
-        "BEGINS_WITH": lambda found: found.startswith(wanted[0]),
+        "begins_with": lambda found: found.startswith(wanted[0]),
     }
-    test = tests[comparison.upper()]
-    return lambda value: next(iter(value)) in kinds and test(sort_value(value))
+    test = tests[comparison]
+    return lambda value: test(sort_value(value))

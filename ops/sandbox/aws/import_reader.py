@@ -12,6 +12,7 @@ import gzip
 import io
 import json
 import random
+import re
 import sys
 import zlib
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ else:
     from backports import zstd
 
 COMPRESSIONS = ("GZIP", "ZSTD", "NONE")
+_DOCUMENT = re.compile(r"\S")
 
 Document = dict[str, Any]
 
@@ -134,14 +136,28 @@ def _unpacked(compression: str, content: bytes) -> bytes:
 
 
 def _json_rows(content: bytes, items_only: bool) -> Iterator[Wire]:
+    """One document a line; the service also reads several in one line, or one over several."""
+    place = 0
     for line in content.split(b"\n"):
-        if not line.strip():
-            continue
-        try:
-            parsed = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            raise Unreadable(str(error)) from error
-        yield _item(parsed, items_only)
+        if line.strip():
+            try:
+                yield _item(orjson.loads(line), items_only)
+            except orjson.JSONDecodeError:
+                yield from _json_stream(content[place:], items_only)
+                return
+        place += len(line) + 1
+
+
+def _json_stream(content: bytes, items_only: bool) -> Iterator[Wire]:
+    """Documents one after the other, with or without white space between them."""
+    decoder, place = json.JSONDecoder(), 0
+    try:
+        text = content.decode()
+        while start := _DOCUMENT.search(text, place):
+            parsed, place = decoder.raw_decode(text, start.start())
+            yield _item(parsed, items_only)
+    except ValueError as error:
+        raise Unreadable(str(error)) from error
 
 
 def _ion_rows(content: bytes, items_only: bool) -> Iterator[Wire]:

@@ -43,7 +43,6 @@ PATCHED: tuple[tuple[str, str, str], ...] = (
     ("moto.dynamodb.models.dynamo_type", "LimitedSizeDict", "__setitem__"),
     ("moto.dynamodb.models.table", "Table",
      "__init__ delete_item describe get_item put_item set_stream_specification"),
-    ("moto.dynamodb.parsing.key_condition_expression", "", "parse_expression"),
     ("moto.dynamodb.responses", "", "ProjectionExpressionParser TRANSACTION_MAX_ITEMS validate_select"),
     ("moto.dynamodb.responses", "DynamoHandler",
      "_validate_table_creation call_action create_backup create_table delete_backup delete_item describe_backup "

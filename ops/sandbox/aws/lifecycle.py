@@ -48,6 +48,14 @@ def answering_table(world: World, backend: DynamoDBBackend, name: str) -> Table:
     return table
 
 
+def data_table(world: World, backend: DynamoDBBackend, name: str) -> Table:
+    """As `answering_table`; the service does not repeat the name to who reads or writes items."""
+    table = find_table(backend, name)
+    if table is None or is_creating(world, table):
+        raise service_error("ResourceNotFoundException", "Requested resource not found")
+    return table
+
+
 def described(world: World, table: Table, base: dict[str, Any]) -> dict[str, Any]:
     """moto's description with what it lacks or gets wrong."""
     state, now_s = state_of(table), world.now()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
-from moto.dynamodb.parsing.key_condition_expression import parse_expression
 from moto.dynamodb.responses import validate_select
 
 from ops.sandbox.aws import pages
@@ -15,7 +15,6 @@ from ops.sandbox.aws.capacity import Consumed, is_global, level_of, projected, r
 from ops.sandbox.aws.errors import service_error, validation
 from ops.sandbox.aws.expressions import (
     Path,
-    check_names_used,
     condition_of,
     key_test,
     names_of,
@@ -24,10 +23,10 @@ from ops.sandbox.aws.expressions import (
     values_of,
 )
 from ops.sandbox.aws.items import StoredItem, Wire, sort_value
+from ops.sandbox.aws.key_conditions import KeyConditions, key_conditions
 from ops.sandbox.aws.limits import checked_key, key_plan
-from ops.sandbox.aws.tables import all_items, stored
+from ops.sandbox.aws.tables import all_items, key_types, stored
 from ops.sandbox.aws.throughput import Meter, Refusal, throttled
-from ops.sandbox.aws.values import checked_value
 
 MAX_SEGMENTS = 1_000_000
 MAX_BATCH_KEYS = 100
@@ -38,9 +37,7 @@ Document = dict[str, Any]
 
 def get_item(meter: Meter, table: Table, body: Document) -> bytes:
     """GetItem."""
-    level, used = level_of(body), list[str]()
-    paths = paths_of(body, used)
-    check_names_used(body, used)
+    level, paths = level_of(body), paths_of(body)
     item = stored(table, checked_key(key_plan(table), body["Key"]))
     members: list[bytes] = []
     if item is not None:
@@ -67,9 +64,8 @@ def batch_get_item(meter: Meter, tables: dict[str, Table], body: Document, left_
     refusals: list[Refusal] = []
     place, size_bytes = 0, 0
     for name, request in requests.items():
-        table, used, found = tables[name], list[str](), list[bytes]()
-        paths, consumed = paths_of(request, used), list[Consumed]()
-        check_names_used(request, used)
+        table, found = tables[name], list[bytes]()
+        paths, consumed = paths_of(request), list[Consumed]()
         for key, item in _batch_keys(table, request["Keys"]):
             size = 0 if item is None else item.size_bytes
             cost = read_of(size, consistent=bool(request.get("ConsistentRead")))
@@ -115,23 +111,19 @@ def scan(meter: Meter, table: Table, body: Document) -> bytes:
     if start := body.get("ExclusiveStartKey"):
         pages.start_key(table, index, start)
         first = max(first, pages.after(order.positions, pages.position_of(table, index)(start)))
-    return _answer(meter, table, index, body, order.items[first:end], [])
+    return _answer(meter, table, index, body, order.items[first:end])
 
 
 def query(meter: Meter, table: Table, body: Document) -> bytes:
     """Query of one partition of the table or an index."""
-    index, used = _index(table, body), list[str]()
+    index = _index(table, body)
     schema = table.schema if index is None else index.schema
-    hashes, ranges, found = parse_expression(
-        key_condition_expression=body["KeyConditionExpression"],
-        expression_attribute_names=names_of(body),
-        expression_attribute_values=values_of(body),
-        schema=schema,
-    )
-    used += found
-    items = _partition(table, index, hashes)
-    for name, comparison, values in ranges:
-        test = key_test(comparison, values)
+    wanted = key_conditions(
+        body["KeyConditionExpression"], names_of(body), values_of(body), schema, key_types(table)
+    )  # fmt: skip
+    items = _partition(table, index, wanted)
+    tests = [(one.name, key_test(one.comparison, one.values)) for one in wanted.sort]
+    for name, test in tests:
         items = [item for item in items if test(item.wire[name])]
     order = [*(one["AttributeName"] for one in schema if one["KeyType"] == "RANGE")]
     names = order if index is None else [*order, *table.table_key_attrs]
@@ -143,19 +135,28 @@ def query(meter: Meter, table: Table, body: Document) -> bytes:
     items.sort(key=lambda item: position(item.wire), reverse=not forward)
     if start := body.get("ExclusiveStartKey"):
         pages.start_key(table, index, start)
+        _check_start(start, wanted, tests)
         at = position(start)
         items = [item for item in items if (position(item.wire) > at if forward else position(item.wire) < at)]
-    return _answer(meter, table, index, body, items, used)
+    return _answer(meter, table, index, body, items)
 
 
-def _partition(table: Table, index: Any | None, conditions: list[tuple[str, Document]]) -> list[StoredItem]:
+def _check_start(start: Wire, wanted: KeyConditions, tests: list[tuple[str, Callable[[Document], bool]]]) -> None:
+    """No page of this query can have ended there."""
+    if any(start[one.name] != one.values[0] for one in wanted.partition):
+        raise validation("The provided starting key is outside query boundaries based on provided conditions")
+    if not all(test(start[name]) for name, test in tests):
+        raise validation("The provided starting key does not match the range key predicate")
+
+
+def _partition(table: Table, index: Any | None, wanted: KeyConditions) -> list[StoredItem]:
     if index is None:
-        return _of_hash(table, conditions[0][1])
-    wanted = {name: checked_value(value)[0] for name, value in conditions}
+        return _of_hash(table, wanted.partition[0].values[0])
+    values = {one.name: one.values[0] for one in wanted.partition}
     return [
         item
         for item in all_items(table)
-        if all(item.wire.get(name) == value for name, value in wanted.items())
+        if all(item.wire.get(name) == value for name, value in values.items())
         and all(name in item.wire for name in index.schema_key_attrs)
     ]
 
@@ -167,14 +168,13 @@ def _of_hash(table: Table, value: Document) -> list[StoredItem]:
     return list(held.values()) if table.has_range_key else [held]
 
 
-def _answer(meter: Meter, table: Table, index: Any | None, body: Document, items: Any, used: list[str]) -> bytes:
+def _answer(meter: Meter, table: Table, index: Any | None, body: Document, items: Any) -> bytes:
     """One page: cut first, filter then, project last."""
     name = None if index is None else index.name
     if refused := meter.refuse(table, "Read", () if name is None else (name,), own=name is None):
         raise throttled(refused)
     level = level_of(body)
-    keep, paths = condition_of(body, "FilterExpression", used), paths_of(body, used)
-    check_names_used(body, used)
+    keep, paths = condition_of(body, "FilterExpression"), paths_of(body)
     _check_select(table, index, body)
     page = pages.cut(items, body.get("Limit"), pages.size_in(index))
     kept = page.items if keep is None else [item for item in page.items if keep.expr(item)]

@@ -102,6 +102,11 @@ def key_names(table: Table) -> list[str]:
     return table.table_key_attrs
 
 
+def key_types(table: Table) -> dict[str, str]:
+    """S, N or B of every attribute that is a key of the table or of an index."""
+    return {one["AttributeName"]: one["AttributeType"] for one in table.attr}
+
+
 def all_items(table: Table) -> list[StoredItem]:
     """Every item, in no particular order."""
     if table.has_range_key:

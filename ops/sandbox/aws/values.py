@@ -115,7 +115,11 @@ def _null(content: Any, _depth: int) -> Checked:
 def _set_of(kind: str, normal: Callable[[Any], tuple[str, int]], word: str) -> Callable[[Any, int], Checked]:
     def check(content: Any, _depth: int) -> Checked:
         if not content:
-            raise validation(f"One or more parameter values were invalid: An {word} set  may not be empty")
+            # the prefix and both blanks are the service's
+            raise validation(
+                "1 validation error detected: One or more parameter values were invalid: "
+                f"An {word} set  may not be empty"
+            )
         members = [normal(one) for one in content]
         if len({text for text, _ in members}) != len(members):
             listed = ", ".join(map(str, content))

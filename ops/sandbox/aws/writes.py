@@ -14,7 +14,7 @@ from moto.dynamodb.models.table import Table
 
 from ops.sandbox.aws.capacity import Consumed, level_of, write_of
 from ops.sandbox.aws.errors import service_error, validation
-from ops.sandbox.aws.expressions import check_names_used, condition_of
+from ops.sandbox.aws.expressions import condition_of
 from ops.sandbox.aws.history import History
 from ops.sandbox.aws.items import Key, StoredItem, key_of
 from ops.sandbox.aws.limits import checked_item, checked_key, key_plan
@@ -60,9 +60,7 @@ def _check_throughput(meter: Meter, table: Table, before: StoredItem | None, aft
 def _check_condition(body: Document, before: StoredItem | None) -> None:
     if body.get("ReturnValues", "NONE") not in ("NONE", "ALL_OLD"):
         raise validation("Return values set to invalid value")
-    used: list[str] = []
-    condition = condition_of(body, "ConditionExpression", used)
-    check_names_used(body, used)
+    condition = condition_of(body, "ConditionExpression")
     if condition is not None and not condition.expr(before):
         wanted = body.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" and before is not None
         raise ConditionalCheckFailed(item=before.wire if wanted and before is not None else None)

@@ -82,6 +82,18 @@ def test_a_full_export_holds_the_items_of_its_export_time(lab: Any) -> None:
     assert {json.dumps([line["Item"]["pk"], None]): line["Item"] for line in lines} == expected
 
 
+def test_an_export_without_a_time_holds_what_is_there_at_its_request(lab: Any) -> None:
+    table, bucket = lab.table(), lab.name("exports")
+    lab.client("s3").create_bucket(Bucket=bucket)
+    lab.fill(table, 3)
+    arn = lab.dynamodb.describe_table(TableName=table)["Table"]["TableArn"]
+    export = lab.dynamodb.export_table_to_point_in_time(TableArn=arn, S3Bucket=bucket)["ExportDescription"]
+    lab.put(table, "later")
+    lab.control.advance(6)
+    found = lab.dynamodb.describe_export(ExportArn=export["ExportArn"])["ExportDescription"]
+    assert (found["ExportStatus"], found["ItemCount"]) == ("COMPLETED", 3)
+
+
 def test_the_objects_lie_where_aws_puts_them_and_empty_data_files_exist(lab: Any) -> None:
     table, bucket = lab.table(), _bucket(lab)
     lab.fill(table, 1)

@@ -79,6 +79,13 @@ def test_the_first_unparsable_line_drops_the_rest_of_its_object_and_counts_once(
     assert {item["pk"]["S"] for item in lab.scan(table).values()} == {"1", "4"}
 
 
+def test_documents_may_share_a_line_or_span_several(lab: Any) -> None:
+    text = _lines("1") + _lines("2").strip() + _lines("3").strip() + json.dumps({"Item": {"pk": {"S": "4"}}}, indent=1)
+    table, description = _import(lab, _call(lab, _upload(lab, {"a": text})))
+    assert (description["ImportStatus"], _counts(description)) == ("COMPLETED", (4, 4, 0))
+    assert {item["pk"]["S"] for item in lab.scan(table).values()} == {"1", "2", "3", "4"}
+
+
 def test_invalid_items_count_one_by_one_and_the_valid_rows_stay(lab: Any) -> None:
     bad = _lines("n", v={"N": "1" * 39}) + json.dumps({"Item": {"v": {"S": "no key"}}}) + "\n"
     bucket = _upload(lab, {"a": _lines("1") + bad + _lines("2")})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -64,4 +65,4 @@ def plane(aws: Aws) -> DataPlane:
 @pytest.fixture
 def table(aws: Aws, request: pytest.FixtureRequest) -> Table:
     """A table with an index, named after the test."""
-    return make_table(aws, request.node.name.replace("[", "-").rstrip("]")[:200])
+    return make_table(aws, re.sub("[^A-Za-z0-9_.-]+", "-", request.node.name)[:200])
