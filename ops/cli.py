@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
@@ -90,7 +88,7 @@ def _options(
         timeout_s=parse_duration_s(timeout) if timeout else None,
         allow_account=allow_account,
     )
-    context.obj.app = App(settings, options, Voice(quiet=quiet, verbose=verbose, color=color))
+    context.obj.app = App(settings, options, Voice(quiet=quiet, verbose=verbose, color=color), context.obj.signals)
 
 
 register(app)
@@ -121,9 +119,8 @@ def hoist(arguments: Sequence[str]) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and leave the process with its documented exit code."""
     words = hoist(sys.argv[1:] if arguments is None else arguments)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
     invocation = Invocation(words)
+    invocation.signals.install()
     try:
         app(args=words, prog_name="ops", obj=invocation)
     except OpsError as error:
@@ -136,12 +133,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise
     except Exception as error:  # noqa: BLE001 - the one place where an unforeseen failure is given a form
         _end(invocation, _unexpected(error), cause=error)
-
-
-def _interrupt(number: int, _frame: FrameType | None) -> None:
-    # A second signal ends the process at once: the journal is on disk before each step.
-    signal.signal(number, signal.SIG_DFL)
-    raise SignalReceived(number)
 
 
 def _unexpected(error: Exception) -> OpsError:

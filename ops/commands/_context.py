@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -12,12 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random, SystemRandom
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from ops.clock import Clock, SystemClock, rfc3339
+from ops.commands._signals import Signals
 from ops.commands._voice import Voice
 from ops.config import Settings
 from ops.errors import BadArgument, ConfirmationMissing, OpsError, WrongAccount
@@ -65,28 +64,13 @@ def exit_code_of(errors: Sequence[OpsError]) -> int:
 
 
 @dataclass(slots=True)
-class Stop:
-    """Whether somebody asked to end, and by which signal."""
-
-    number: int = 0
-
-    def on_signal(self, number: int, _frame: FrameType | None) -> None:
-        """Signal handler."""
-        self.number = number
-        signal.signal(number, signal.SIG_DFL)
-
-    def is_set(self) -> bool:
-        """For those who look between two steps."""
-        return self.number != 0
-
-
-@dataclass(slots=True)
 class App:
     """The state of one invocation; lives in `typer.Context.obj`."""
 
     settings: Settings
     options: GlobalOptions
     voice: Voice
+    signals: Signals = field(default_factory=Signals)
     command: str = "ops"
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     started_monotonic: float = field(default_factory=time.monotonic)
@@ -163,17 +147,6 @@ class App:
                 fix=(f"ops {' '.join(began)} --resume {run.id}",),
             )
 
-    @contextmanager
-    def gentle_stop(self) -> Iterator[Stop]:
-        """Inside, the first Ctrl-C or SIGTERM only sets a flag: the work ends at a safe place."""
-        stop = Stop()
-        before = {number: signal.signal(number, stop.on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield stop
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
     def confirm(self, question: str, *, yes: bool) -> None:
         """A moderate step: `--yes`, or `y` on a terminal; anything else is a refusal."""
         if yes:
@@ -218,6 +191,7 @@ class Invocation:
     """What `main` hands to the command line and asks back when a command ends badly."""
 
     words: Sequence[str]
+    signals: Signals = field(default_factory=Signals)
     app: App | None = None
 
     @property

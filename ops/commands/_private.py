@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ops.commands._context import App
 from ops.config import Resolved
+from ops.errors import OpsError, StateFolderUnusable
 
 if TYPE_CHECKING:
     from ops.flows.session import Session
@@ -17,32 +20,62 @@ if TYPE_CHECKING:
 
 @contextmanager
 def private_sandbox(app: App, items: int) -> Iterator[None]:
-    """Start a sandbox of its own and point this process at it; nothing of it is left afterwards."""
-    from ops.sandbox.lifecycle import SandboxOptions, down, environment, up
+    """Start a sandbox of its own and point this process at it; nothing of it is left afterwards, or it is named."""
     from ops.sandbox.state import private_folder
 
     folder = private_folder()
-    app.voice.say(f"sandbox    private, in {folder}")
+    left, remove = f"the sandbox in {folder}, its processes included", down_line(folder)
     before = dict(os.environ)
     settings = app.settings
+    with app.signals.at_stake(left, remove):
+        try:
+            app.voice.say(f"sandbox    private, in {folder}")
+            _point_at(app, folder, items)
+            yield
+        finally:
+            with app.signals.cleaning(left, remove):
+                app.settings = settings
+                os.environ.clear()
+                os.environ.update(before)
+                _end(app, folder)
+
+
+def down_line(folder: Path) -> str:
+    """The command that ends the sandbox of that folder and no other, from any shell."""
+    return f"OPS_SANDBOX_DIR={shlex.quote(str(folder))} ops sandbox down"
+
+
+def _point_at(app: App, folder: Path, items: int) -> None:
+    from ops.sandbox.lifecycle import SandboxOptions, environment, up
+
     try:
         variables = environment(up(SandboxOptions(folder, items), app.voice))
-        os.environ.update(variables)
-        for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
-            os.environ.pop(name, None)
-        app.settings = replace(
-            settings,
-            env=Resolved(variables["OPS_ENV"], "private sandbox"),
-            project=Resolved(variables["OPS_PROJECT"], "private sandbox"),
-            region=Resolved(variables["AWS_DEFAULT_REGION"], "private sandbox"),
-            profile=None,
-        )
-        yield
-    finally:
-        app.settings = settings
-        os.environ.clear()
-        os.environ.update(before)
+    except StateFolderUnusable as error:
+        error.fix = ("free space, or choose another folder with TMPDIR=DIR",)
+        raise
+    os.environ.update(variables)
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        os.environ.pop(name, None)
+    app.settings = replace(
+        app.settings,
+        env=Resolved(variables["OPS_ENV"], "private sandbox"),
+        project=Resolved(variables["OPS_PROJECT"], "private sandbox"),
+        region=Resolved(variables["AWS_DEFAULT_REGION"], "private sandbox"),
+        profile=None,
+    )
+
+
+def _end(app: App, folder: Path) -> None:
+    from ops.sandbox.lifecycle import down
+
+    if app.signals.is_set():
+        app.voice.note(f"clean up   ending the private sandbox in {folder}")
+    try:
         down(folder)
+    except OpsError as error:
+        error.changed = f"left: the sandbox in {folder}"
+        error.fix = (*(line for line in error.fix if line != "ops sandbox down"), down_line(folder))
+        raise
 
 
 def fill(app: App, session: Session, logical: str, markets: tuple[str, ...]) -> None:

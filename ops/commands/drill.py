@@ -156,15 +156,16 @@ def _drill(app: App, session: Session, request: DrillRequest) -> None:
 
     with app.run(session) as run:
         app.voice.say(f"drill      {request.scenario} of {request.logical}, run {run.id}")
-        report = run_drill(
-            request,
-            aws=session.aws,
-            environment=session.environment,
-            clock=session.clock,
-            progress=app.voice,
-            run=run,
-            random=app.random,
-        )
+        with app.signals.at_stake(f"what drill run {run.id} made", f"ops drill gc {run.id}"):
+            report = run_drill(
+                request,
+                aws=session.aws,
+                environment=session.environment,
+                clock=session.clock,
+                progress=app.voice,
+                run=run,
+                random=app.random,
+            )
         files = files_of(run).as_dict()
     if report.verdict == "pass":
         publish_proof(session.aws, session.environment, request.logical)

@@ -76,7 +76,7 @@ def _run(app: App, to: str, options: LoadOptions, resume: str | None, *, dry_run
 
     session = app.session()
     target = session.table(to)
-    with app.run(session, resume) as run, app.gentle_stop() as stop:
+    with app.run(session, resume) as run, app.signals.gently() as stop:
         again = _again(to, options, run.id)
         prepared = _spelled(
             lambda: prepare(session, target, options, run, stop.is_set, app.settings.runs_folder.parent), again

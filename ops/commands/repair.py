@@ -138,7 +138,7 @@ def _write(
             typed = typer.prompt(f"type {table.label} to apply {prepared.forecast.apply:,} changes", err=True)
             if typed != table.label:
                 raise ConfirmationMissing(f"'{typed}' is not {table.label}")
-        with app.gentle_stop() as stop:
+        with app.signals.gently() as stop:
             result = repairing.carry_out(session, run, table, prepared, lambda: stop.number)
         errors = repairing.problems(result)
         again = f"ops repair {table.label} --patch {result.undo}"

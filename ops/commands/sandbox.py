@@ -10,6 +10,7 @@ import typer
 
 from ops.clock import parse_duration_s
 from ops.commands._context import Outcome, app_of
+from ops.commands._private import down_line
 from ops.errors import BadArgument, SandboxBroken
 from ops.report.text import facts, table
 
@@ -49,7 +50,8 @@ def up(
     app = app_of(context, "sandbox up")
     folder = _folder()
     app.voice.say(f"sandbox in {folder}")
-    found = start(SandboxOptions(folder, items, seed, port, catalogue), app.voice)
+    with app.signals.at_stake(f"a half-started sandbox in {folder}", down_line(folder)):
+        found = start(SandboxOptions(folder, items, seed, port, catalogue), app.voice)
     following = ('eval "$(ops sandbox status --export)"', "ops load spotify --to top_tracks --market SE --market US")
     app.finish(Outcome(_document(found), _lines(found), next=following))
 
@@ -91,7 +93,8 @@ def down(
         line = f"sandbox in {folder} ended, its data kept"
         app.finish(Outcome({"folder": str(folder), "ended": True, "kept": True}, [line], next=("ops sandbox up",)))
         return
-    ended = stop(folder)
+    with app.signals.cleaning(f"a half-removed sandbox in {folder}", down_line(folder)):
+        ended = stop(folder)
     line = f"sandbox in {folder} ended and removed" if ended else f"no sandbox in {folder}: nothing to end"
     app.finish(Outcome({"folder": str(folder), "ended": ended, "kept": False}, [line]))
 

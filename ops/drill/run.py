@@ -73,6 +73,8 @@ def run_drill(
     before = list_resources(bench.aws, bench.parameters)
     try:
         outcome = _perform(bench, tools)
+        if not request.keep:
+            _clean_at_the_end(bench)
     except SignalReceived as received:
         error = Interrupted(f"the drill {scenario.slug} was interrupted", signal_number=received.signal_number)
         _clean_after(bench, error)
@@ -80,8 +82,6 @@ def run_drill(
     except BaseException as error:
         _clean_after(bench, error)
         raise
-    if not request.keep:
-        _clean_at_the_end(bench)
     after = list_resources(bench.aws, bench.parameters)
     report = assemble(bench, outcome, before, after)
     evidence.keep(run, report)
@@ -126,12 +126,20 @@ def _clean_after(bench: Bench, error: BaseException) -> None:
     if bench.request.keep:
         _say(error, f"kept as asked: {bench.subject}, {bench.restored}, {bench.pointer}", bench)
         return
+    left = f"drill resources of run {bench.run.id} are left: {bench.subject}, {bench.restored}"
     try:
         clean_up(bench)
     except OpsError as failure:
         bench.warn("OPS-W008", f"the clean-up failed: {failure.what}")
-        _say(error, f"drill resources of run {bench.run.id} are left: {bench.subject}, {bench.restored}", bench)
+        _say(error, left, bench)
         return
+    except SignalReceived as received:
+        raise Interrupted(
+            f"interrupted while cleaning up after: {error}",
+            signal_number=received.signal_number,
+            changed=left,
+            fix=(f"ops drill gc {bench.run.id}",),
+        ) from error
     if isinstance(error, OpsError):
         error.changed = "the drill wrote to its own drill- tables only; they were removed"
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.whole_sandbox import WholeSandbox
+from tests.whole_sandbox import WholeSandbox, freeze, processes_of
 
 
 def ops(runs: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -111,6 +114,72 @@ def test_ctrl_c_in_a_drill_cleans_up_and_says_so(loaded: WholeSandbox) -> None:
     assert process.returncode == 130, rest
     assert "they were removed" in rest
     assert drill_tables(loaded) == []
+
+
+@pytest.fixture
+def private_drill(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A drill that has begun to start its private sandbox; whatever the test does, nothing is left."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ops", "--runs", str(tmp_path), "drill", "run", "mass-delete", "--items", "50"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={name: value for name, value in os.environ.items() if name != "AWS_ENDPOINT_URL"},
+    )
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def said_until(process: subprocess.Popen[str], start: str) -> list[str]:
+    """What the process says, up to the line that begins so; the whole rest when none does."""
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if line.startswith(start):
+            break
+    return lines
+
+
+def interrupted_in_clean_up(process: subprocess.Popen[str]) -> Path:
+    """The folder of the private sandbox, after Ctrl-C, when its clean-up has begun and cannot end soon."""
+    folder = Path(said_until(process, "  provision")[0].split()[-1])
+    freeze(folder, "ops.sandbox.spotify", "bin/postgres")  # neither answers a polite request to end
+    process.send_signal(signal.SIGINT)
+    while any("ops.sandbox.server" in line for line in processes_of(folder).values()):
+        assert process.poll() is None
+        time.sleep(0.02)
+    return folder
+
+
+def test_ctrl_c_in_the_clean_up_does_not_cut_it_short(private_drill: subprocess.Popen[str]) -> None:
+    folder = interrupted_in_clean_up(private_drill)
+    private_drill.send_signal(signal.SIGINT)
+    _, rest = private_drill.communicate(timeout=60)
+    assert private_drill.returncode == 130, rest
+    assert f"once more ends it at once and leaves the sandbox in {folder}" in rest
+    assert not folder.exists()
+    assert not processes_of(folder)
+
+
+def test_one_ctrl_c_more_ends_it_and_says_what_is_left_and_how_to_remove_it(
+    private_drill: subprocess.Popen[str],
+) -> None:
+    folder = interrupted_in_clean_up(private_drill)
+    private_drill.send_signal(signal.SIGINT)
+    said_until(private_drill, "  clean up   still at work")
+    private_drill.send_signal(signal.SIGINT)
+    _, rest = private_drill.communicate(timeout=60)
+    assert private_drill.returncode == 130, rest
+    assert f"changed: left: the sandbox in {folder}" in rest
+    assert folder.exists()
+    remove = rest.split("next: ", 1)[1].strip()
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(remove, shell=True, env={**os.environ, "PATH": path}, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert not folder.exists()
+    assert not processes_of(folder)
 
 
 def test_a_drill_on_aws_refuses_a_sandbox_environment(whole: WholeSandbox) -> None:

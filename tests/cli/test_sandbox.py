@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ops.sandbox.state import private_folder
-from tests.whole_sandbox import WholeSandbox
+from tests.whole_sandbox import WholeSandbox, processes_of
 
 
 def ops(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -161,16 +161,3 @@ def test_a_killed_child_is_named_and_a_lost_aws_needs_a_new_start_and_down_leave
         assert ops(folder, "sandbox", "down").returncode == 0
     assert not folder.exists()
     assert not processes_of(folder)
-
-
-def processes_of(folder: Path) -> list[str]:
-    """Command lines that name the folder; a process that ended but was not waited for has none."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = path.read_bytes().replace(b"\0", b" ").decode()
-        except OSError:  # it ended while we looked
-            continue
-        if str(folder) in line:
-            found.append(line)
-    return found

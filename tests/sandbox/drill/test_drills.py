@@ -15,7 +15,16 @@ import pytest
 from ops.drill.cleanup import collect
 from ops.drill.ledger import key_token, read_ledger
 from ops.drill.verdict import error_of
-from ops.errors import BadArgument, ControlMissed, DrillFailed, Interrupted, NotAllowed, PitrOff, RtoMissed
+from ops.errors import (
+    BadArgument,
+    ControlMissed,
+    DrillFailed,
+    Interrupted,
+    NotAllowed,
+    PitrOff,
+    RtoMissed,
+    SignalReceived,
+)
 from ops.model.drill import VERDICT_EXIT
 from ops.model.items import Item, KeySchema, key_of, key_text
 from ops.model.proof import Comparison, SideCount
@@ -276,6 +285,39 @@ def test_an_interrupted_drill_removes_what_it_made(lab: DrillLab, phase: str) ->
     assert "removed" in stop.value.changed
     assert lab.drill_tables() == []
     assert not (lab.last_run / "report.json").exists()
+
+
+class _Signalled(SilentProgress):
+    """A signal each time the clean-up begins, as often as told."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+
+    @contextmanager
+    def phase(self, name: str, detail: str = "") -> Iterator[None]:
+        if name == "clean up" and self.left:
+            self.left -= 1
+            raise SignalReceived(15)
+        yield
+
+
+def test_a_signal_in_the_clean_up_of_a_finished_drill_does_not_leave_its_tables(lab: DrillLab) -> None:
+    with pytest.raises(Interrupted) as stop:
+        lab.drill("mass-delete", progress=_Signalled(1))
+    assert stop.value.exit_code == 143
+    assert "removed" in stop.value.changed
+    assert lab.drill_tables() == []
+
+
+def test_a_clean_up_that_was_cut_short_names_what_is_left_and_the_command_that_removes_it(lab: DrillLab) -> None:
+    with pytest.raises(Interrupted) as stop:
+        lab.drill("mass-delete", progress=_Signalled(2))
+    left = lab.drill_tables()
+    assert left
+    assert all(name in stop.value.changed for name in left)
+    assert stop.value.fix == (f"ops drill gc {lab.last_run.name}",)
+    with resume_run(lab.runs, lab.last_run.name, lab.clock) as run:
+        collect(run, aws=lab.aws, environment=lab.environment, clock=lab.clock, progress=SilentProgress())
 
 
 def test_a_kept_drill_is_collected_later_by_its_journal_and_nothing_else_is(lab: DrillLab) -> None:
