@@ -14,9 +14,10 @@ import typer
 from ops.clock import parse_duration_s
 from ops.commands import register
 from ops.commands._context import App, GlobalOptions, Invocation, Outcome, emit_document
+from ops.commands._output import respect_plain_locale
 from ops.commands._voice import Voice
 from ops.config import load_settings
-from ops.errors import BadArgument, Interrupted, OpsError, SignalReceived
+from ops.errors import AnswerLost, BadArgument, Interrupted, OpsError, SignalReceived
 
 EPILOG = """\b
 Examples:
@@ -119,6 +120,7 @@ def hoist(arguments: Sequence[str]) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and leave the process with its documented exit code."""
     words = hoist(sys.argv[1:] if arguments is None else arguments)
+    respect_plain_locale()
     invocation = Invocation(words)
     invocation.signals.install()
     try:
@@ -154,6 +156,6 @@ def _end(invocation: Invocation, error: OpsError, *, cause: Exception | None = N
     outcome = Outcome(result=None, lines=(), errors=(error,), run=error.run or app.run_id)
     if not isinstance(error, Interrupted):  # an interrupted run stays open, so that it is seen and resumed
         app.keep(outcome, error.exit_code)
-    if invocation.wants_document:
+    if invocation.wants_document and not isinstance(error, AnswerLost):
         emit_document(app, outcome, error.exit_code)
     sys.exit(error.exit_code)

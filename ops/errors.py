@@ -101,6 +101,12 @@ class AwsError(OpsError):
         self.operation = operation
 
 
+class AnswerLost(OpsError):
+    code = "OPS-E108"
+    title = "the answer could not be written to stdout"
+    hint = "free space where stdout goes; a read can be run again, a run is shown by ops list runs"
+
+
 class BadTime(OpsError):
     code = "OPS-E201"
     title = "a time that cannot be used"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from ops.clock import Clock, SystemClock, rfc3339
+from ops.commands._output import emit, json_printable
 from ops.commands._signals import Signals
 from ops.commands._voice import Voice
 from ops.config import Settings
@@ -42,7 +42,10 @@ class GlobalOptions:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a command ended: the result for machines, its lines for people, and the exit code with its reasons."""
+    """How a command ended: the result for machines, its lines for people, and the exit code with its reasons.
+
+    `paint` adds colour to a line that is about to reach a terminal which wants it.
+    """
 
     result: Any
     lines: Sequence[str]
@@ -51,6 +54,7 @@ class Outcome:
     next: tuple[str, ...] = ()
     run: str | None = None
     dry_run: bool = False
+    paint: Callable[[str], str] | None = None
 
 
 #: When several reasons to fail apply, the first of these is the exit code.
@@ -161,7 +165,7 @@ class App:
         code = exit_code_of(outcome.errors)
         self.keep(outcome, code)
         if self.output == "text":
-            emit([*outcome.lines])
+            emit(outcome.lines, paint=outcome.paint if self.options.color and sys.stdout.isatty() else None)
             for error in outcome.errors:
                 self.voice.error(error)
             for line in outcome.next if not outcome.errors else ():
@@ -204,30 +208,12 @@ class Invocation:
         return chosen or "--json" in self.words
 
 
-def emit(lines: Sequence[str]) -> None:
-    """Answers go to stdout; a reader that closed it early (`| head`) is no failure."""
-    try:
-        for line in lines:
-            sys.stdout.write(printable(line) + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Python flushes stdout once more at exit and would complain; give it somewhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def printable(text: str) -> str:
-    """No control characters from data reach a terminal, and no character its encoding lacks."""
-    clean = "".join(c if c == "\t" or c.isprintable() else f"\\u{ord(c):04x}" for c in text)
-    encoding = sys.stdout.encoding or "ascii"
-    return clean.encode(encoding, "backslashreplace").decode(encoding)
-
-
 def emit_document(app: App, outcome: Outcome, code: int) -> None:
     """The one JSON document of `-o json`, or the closing `summary` line of `-o jsonl`."""
     from ops.report.json import dumps
 
     document = envelope(app, outcome, code)
-    emit([dumps({"event": "summary", **document} if app.output == "jsonl" else document)])
+    emit([dumps({"event": "summary", **document} if app.output == "jsonl" else document)], json_printable)
 
 
 def envelope(app: App, outcome: Outcome, code: int) -> dict[str, Any]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from ops.commands._output import printable
 from ops.errors import OpsError
 
 #: At most one position line in this many seconds: a log of a long run must stay readable.
@@ -65,8 +66,8 @@ class Voice:
 
     def error(self, error: OpsError) -> None:
         """Three lines: what failed, what was and was not changed, what to type next. Shown even with `-q`."""
-        label = f"{_RED}{_BOLD}error {error.code}{_RESET}" if self.color else f"error {error.code}"
-        self._write(f"{label} {error.what}")
+        label = f"error {error.code}"
+        self._write(f" {error.what}", f"{_RED}{_BOLD}{label}{_RESET}" if self.color else label)
         if error.why:
             self._write(f"  why: {error.why}")
         self._write(f"  changed: {error.changed}")
@@ -75,8 +76,8 @@ class Voice:
         if self.verbose:
             self._write(f"[exit {error.exit_code}]")
 
-    def _write(self, text: str) -> None:
-        encoding = sys.stderr.encoding or "ascii"
-        clean = "".join(c if c.isprintable() or c in "\t\x1b" else f"\\u{ord(c):04x}" for c in text)
-        sys.stderr.write(clean.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-        sys.stderr.flush()
+    def _write(self, text: str, label: str = "") -> None:
+        """One line; `text` may hold what data says, `label` is our own and may hold colour."""
+        with suppress(OSError):  # nobody is left to read it: the work goes on, and the journal knows it
+            sys.stderr.write(f"{label}{printable(text, sys.stderr.encoding)}\n")
+            sys.stderr.flush()

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -171,10 +172,11 @@ def _drill(app: App, session: Session, request: DrillRequest) -> None:
         publish_proof(session.aws, session.environment, request.logical)
     outcome = Outcome(
         drill_result(report, files),
-        terminal.drill(report, width=app.width, color=app.options.color, files=files),
+        terminal.drill(report, width=app.width, files=files),
         errors=tuple(filter(None, (error_of(report),))),
         warnings=report.warnings,
         run=report.run,
+        paint=partial(terminal.painted, report.verdict),
     )
     app.finish(outcome)
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ops.commands._context import App, Outcome, app_of, emit
+from ops.commands._context import App, Outcome, app_of
 from ops.commands._options import Index, MaxRcu, Resource, Where
+from ops.commands._output import emit, json_printable
 from ops.errors import BadArgument
 from ops.report.items import FORMATS, as_csv, as_json_lines, as_table
 
@@ -137,4 +138,4 @@ def _show(app: App, opened: Opened, items: Iterable[Item], options: ReadOptions,
         app.voice.detail(f"{len(plain):,} items")
         return
     for line in as_json_lines(item if form == "jsonl" else item_to_plain(item) for item in items):
-        emit([line])
+        emit([line], json_printable)

@@ -20,16 +20,14 @@ _RED, _RESET = "\x1b[1;31m", "\x1b[0m"
 KEYS = 10
 
 
-def drill(
-    report: DrillReport, *, width: int = 100, color: bool = False, files: Mapping[str, str] | None = None
-) -> list[str]:
+def drill(report: DrillReport, *, width: int = 100, files: Mapping[str, str] | None = None) -> list[str]:
     """The lines of `ops drill run`; `files` are printed whole at the end, one a line."""
     room = max(MIN_WIDTH, min(width, MAX_WIDTH))
     texts = [f"drill {report.scenario}  seed {report.seed}  {report.backend}  {report.environment}"]
     texts += [f"  {report.title}", "", *(_mark(report, mark) for mark in report.marks), "", *_proofs(report), ""]
     texts += [f"NOT HELD  {reason}" for reason in report.reasons]
     lines = [line for text in texts for line in _wrapped(text, room)]
-    lines += _painted(_wrapped(_verdict(report), room), report.verdict, color)
+    lines += _wrapped(_verdict(report), room)
     lines += [line for code, text in report.warnings for line in _wrapped(f"warning {code} {text}", room)]
     return [*lines, *(f"{name.ljust(8)} {path}" for name, path in (files or {}).items())]
 
@@ -96,8 +94,9 @@ def _wrapped(text: str, width: int) -> list[str]:
     return wrapped or [""]
 
 
-def _painted(lines: list[str], verdict: str, color: bool) -> list[str]:
-    if not color:
-        return lines
+def painted(verdict: str, line: str) -> str:
+    """The line in colour where it begins with the verdict; any other as it is."""
     word = verdict.upper()
-    return [lines[0].replace(word, f"{_COLORS.get(verdict, _RED)}{word}{_RESET}", 1), *lines[1:]]
+    if not line.startswith(f"{word}  "):
+        return line
+    return f"{_COLORS.get(verdict, _RED)}{word}{_RESET}{line.removeprefix(word)}"

@@ -84,3 +84,26 @@ def test_a_closed_stdout_is_no_failure() -> None:
         f"{sys.executable} -m ops explain E603 | true", shell=True, capture_output=True, text=True, timeout=60
     )
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_an_answer_that_does_not_fit_on_the_disk_is_a_failure_that_is_said(form: str) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "ops", "explain", "E603", "-o", form],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("error OPS-E108 the answer could not be written to stdout\n  why: No space left")
+    assert "Traceback" not in done.stderr
+
+
+def test_the_c_locale_gets_ascii_only() -> None:
+    done = ops("explain", "caf\xe9 \x1b[31m", LC_ALL="C")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error OPS-E202 no error code caf\\u00e9 \\u001b[31m\n")
+    assert done.stderr.isascii()
+
+
+def test_no_control_character_of_an_argument_reaches_the_terminal() -> None:
+    assert "\x1b" not in ops("explain", "\x1b[31mE1").stderr

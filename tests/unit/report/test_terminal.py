@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from ops.model.drill import DrillReport, Objective, Planted
+from ops.model.drill import DrillReport, Objective, Planted, Verdict
 from ops.model.proof import Difference, SettingDifference
-from ops.report.terminal import drill
+from ops.report.terminal import drill, painted
 
 PATH = "/home/somebody/.local/state/ops/runs/01JD7Q0000000000000AB12CD34/report.html"
 
@@ -30,8 +30,12 @@ def test_without_colour_there_is_no_escape_and_ascii_suffices(report: DrillRepor
 
 
 def test_colour_marks_the_verdict_and_the_word_stays(report: DrillReport) -> None:
-    assert any("\x1b[1;32mPASS\x1b[0m" in line for line in drill(report, color=True))
-    assert any("\x1b[1;31mFAIL\x1b[0m" in line for line in drill(replace(report, verdict="fail"), color=True))
+    colours: tuple[tuple[Verdict, int], ...] = (("pass", 32), ("late", 33), ("fail", 31))
+    for verdict, code in colours:
+        lines = drill(replace(report, verdict=verdict))
+        coloured = [painted(verdict, line) for line in lines]
+        (changed,) = [new for new, old in zip(coloured, lines, strict=True) if new != old]
+        assert changed.startswith(f"\x1b[1;{code}m{verdict.upper()}\x1b[0m  RTO ")
 
 
 def test_every_mark_is_told(report: DrillReport) -> None:
