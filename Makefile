@@ -44,7 +44,7 @@ bench: $(READY) ## Measure side by side with the peers (BENCH="--full" for two m
 
 .PHONY: mutate
 mutate: $(READY) ## Mutation tests of the comparison and the writer (MUTATE="--sample 100")
-	$(BIN)/python tools/mutate.py $(MUTATE)
+	$(BIN)/python -m tools.mutate $(MUTATE)
 
 .PHONY: up-sandbox
 up-sandbox: $(READY) ## Apply infra/ to a running sandbox with the real Pulumi CLI

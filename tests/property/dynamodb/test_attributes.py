@@ -21,6 +21,7 @@ from ops.dynamodb.attributes import (
     value_size,
 )
 from ops.model.items import KeySchema
+from tests.property.examples import examples
 
 WIDE = Context(prec=400)
 DIGITS = st.text("0123456789", min_size=1, max_size=38)
@@ -40,7 +41,7 @@ def number_texts(draw: st.DrawFn) -> str:
     return draw(st.sampled_from(["", "-", "+"])) + text + tail
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(number_texts())
 def test_the_canonical_number_has_the_same_value_and_one_notation(text: str) -> None:
     canonical = canonical_number(text)
@@ -52,7 +53,7 @@ def test_the_canonical_number_has_the_same_value_and_one_notation(text: str) -> 
     assert not canonical.lstrip("-").startswith("0") or canonical.lstrip("-").startswith("0.") or canonical == "0"
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(number_texts(), number_texts())
 def test_equal_values_have_equal_texts_and_others_not(left: str, right: str) -> None:
     assert (canonical_number(left) == canonical_number(right)) == (Decimal(left) == Decimal(right))
@@ -110,7 +111,7 @@ PLAIN: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(PLAIN)
 def test_plain_json_comes_back_as_it_went_in(value: Any) -> None:
     encoded = from_plain(value)

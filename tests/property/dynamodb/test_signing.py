@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ops.aws import Credentials
 from ops.dynamodb.signing import CONTENT_TYPE, Signer
+from tests.property.examples import examples
 
 WORDS = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", min_size=1, max_size=30)
 SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60)
@@ -46,7 +47,7 @@ def botocore_authorization(
     return str(request.headers["Authorization"])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     HOSTS, PATHS, REGIONS, WORDS, SECRETS, st.none() | SECRETS, OPERATIONS, st.lists(st.binary(), min_size=1), MOMENTS
 )
@@ -69,7 +70,7 @@ def test_each_signature_equals_botocores(
         assert ours == botocore_authorization(host, region, credentials, target, body, moment, path)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(SECRETS, SECRETS, MOMENTS, MOMENTS)
 def test_new_credentials_and_a_new_day_take_a_new_key(
     first: str, second: str, today: datetime, later: datetime

@@ -11,6 +11,7 @@ from ops.dynamodb.retry import Failure
 from ops.dynamodb.scan import Scan, ScanRequest
 from ops.dynamodb.write import BulkWriter, Rejected, WriteTarget, key_bytes
 from ops.model.items import Item
+from tests.property.examples import examples
 from tests.unit.dynamodb.kit import KEYS, MemoryTable, plane
 
 MOODS = st.sampled_from([None, None, None, 0.3, 0.9, "ThrottlingException", "InternalServerError", "Truncated"])
@@ -21,7 +22,7 @@ def line(number: int, acceptable: bool, text: str) -> Item:
     return {"pk": {"S": "p"}, "sk": {"N": str(number)} if acceptable else {"S": "x"}, "text": {"S": text}}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(LINES, st.lists(MOODS, min_size=1, max_size=7), st.integers(0, 40), st.integers())
 def test_every_line_is_accounted_for_and_the_table_holds_the_last_of_each_key(
     lines: list[tuple[int, bool, str]], moods: list[str | float | None], poison: int, seed: int
@@ -48,7 +49,7 @@ def test_every_line_is_accounted_for_and_the_table_holds_the_last_of_each_key(
     assert told[-1] == len(lines)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(st.integers(0, 60), st.integers(1, 6), st.lists(MOODS, min_size=1, max_size=5), st.integers())
 def test_a_scan_through_failures_reads_each_item_once(
     count: int, segments: int, moods: list[str | float | None], seed: int

@@ -16,6 +16,7 @@ from ops.dynamodb.scan import Scan, ScanRequest
 from ops.dynamodb.write import BulkWriter, Rejected, WriteCounts, WriteTarget, key_bytes
 from ops.errors import OpsError
 from ops.model.items import Item
+from tests.property.examples import examples
 from tests.unit.dynamodb.kit import KEYS, MemoryTable, ShuffledTable, plane, some_items
 
 MOODS = st.lists(
@@ -74,7 +75,7 @@ def shuffled(moods: list[Any], seed: int, lost: float = 0.0) -> ShuffledTable:
     return ShuffledTable(MemoryTable(mood=moody(moods, seed), refused=refused_by_aws), Random(seed), lost)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(LINES, MOODS, st.integers(), st.sampled_from([0.0, 0.3]))
 def test_the_last_good_line_of_each_key_stays_and_every_line_is_accounted_for(
     lines: list[Line], moods: list[Any], seed: int, lost: float
@@ -101,7 +102,7 @@ def test_the_last_good_line_of_each_key_stays_and_every_line_is_accounted_for(
     assert writer.settled == counts
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(LINES, st.integers())
 def test_with_reject_the_first_good_line_of_each_key_stays(lines: list[Line], seed: int) -> None:
     lines = [one for one in lines if one[1] != "value"]
@@ -117,7 +118,7 @@ def test_with_reject_the_first_good_line_of_each_key_stays(lines: list[Line], se
     assert counts == WriteCounts(read=len(lines), written=len(first), rejected=len(rejected))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(LINES, LINES, st.integers(), MOODS)
 def test_only_what_differs_is_written_and_the_table_is_the_same_as_if_all_were(
     held: list[Line], lines: list[Line], seed: int, moods: list[Any]
@@ -151,7 +152,7 @@ def test_a_second_run_over_unchanged_lines_writes_nothing() -> None:
     assert len(wire.table.asked) == asked
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(LINES, MOODS, st.integers(), st.integers(1, 40))
 def test_a_run_that_stops_anywhere_goes_on_to_the_same_table(
     lines: list[Line], moods: list[Any], seed: int, fatal_after: int
@@ -196,7 +197,7 @@ def test_never_more_are_on_their_way_than_allowed(most: int) -> None:
     assert wire.most_seen == most
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(st.integers(0, 120), st.integers(1, 6), MOODS, st.integers())
 def test_a_scan_at_once_reads_each_item_once_parsed_or_raw(
     count: int, segments: int, moods: list[Any], seed: int

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from random import Random
 from typing import Any
 
@@ -13,12 +12,6 @@ from hypothesis import strategies as st
 from ops.model.items import Item, KeySchema
 
 KEYS = KeySchema("pk", "S", "sk", "N")
-
-
-def examples(count: int) -> int:
-    """How many examples to try; mutation testing, which runs a test hundreds of times, asks for fewer."""
-    return max(10, count // int(os.environ.get("FEWER_EXAMPLES", "1")))
-
 
 NUMBERS = st.decimals(allow_nan=False, allow_infinity=False, places=6, min_value=-(10**12), max_value=10**12).map(str)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)

@@ -16,7 +16,8 @@ from ops.verify.canonical import canonical_item
 from ops.verify.compare import TtlRule, compare, gather
 from ops.verify.control import KINDS, stream_control
 from ops.verify.sides import LinesSide
-from tests.property.verify.strategies import KEYS, TABLES, examples, items_of
+from tests.property.examples import examples
+from tests.property.verify.strategies import KEYS, TABLES, items_of
 
 
 def side(items: list[Item], **given: Any) -> LinesSide:

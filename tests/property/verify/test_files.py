@@ -26,7 +26,8 @@ from ops.verify.lines import LineFile
 from ops.verify.merge import Raw, differences
 from ops.verify.sides import FilesSide, LinesSide
 from ops.verify.spill import FAULT, ROW, Row, Spill
-from tests.property.verify.strategies import KEYS, MALFORMED, VALUES, examples, line_of
+from tests.property.examples import examples
+from tests.property.verify.strategies import KEYS, MALFORMED, VALUES, line_of
 
 KEY_PAIRS = st.tuples(st.sampled_from(["a", "b", "A"]), st.integers(0, 5))
 ATTRIBUTES = st.dictionaries(st.sampled_from(["x", "y", "z"]), st.one_of(VALUES, VALUES, VALUES, MALFORMED), max_size=3)

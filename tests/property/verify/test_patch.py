@@ -15,6 +15,7 @@ from ops.model.items import Item, KeySchema
 from ops.verify.canonical import canonical_item
 from ops.verify.patch import Change, apply, by_key, inverse, patch, same
 from ops.verify.patch_file import PatchHead, PatchWriter, read_changes, read_head
+from tests.property.examples import examples
 from tests.property.verify.strategies import KEYS, TABLES, items_of
 
 TEN_TYPES: Any = TABLES
@@ -35,7 +36,7 @@ def canonical(held: dict[bytes, Item]) -> dict[bytes, bytes]:
 
 
 @given(TEN_TYPES, TEN_TYPES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_the_patch_of_a_and_b_turns_a_into_b(a: dict[Any, Any], b: dict[Any, Any]) -> None:
     changes = list(patch(items_of(a), items_of(b), KEYS))
     held, done = apply(items_of(a), changes, KEYS)
@@ -44,7 +45,7 @@ def test_the_patch_of_a_and_b_turns_a_into_b(a: dict[Any, Any], b: dict[Any, Any
 
 
 @given(TEN_TYPES, TEN_TYPES)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_the_inverse_takes_it_back(a: dict[Any, Any], b: dict[Any, Any]) -> None:
     changes = list(patch(items_of(a), items_of(b), KEYS))
     there, _ = apply(items_of(a), changes, KEYS)
@@ -53,7 +54,7 @@ def test_the_inverse_takes_it_back(a: dict[Any, Any], b: dict[Any, Any]) -> None
 
 
 @given(TEN_TYPES, TEN_TYPES)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_a_second_time_every_change_is_there_already(a: dict[Any, Any], b: dict[Any, Any]) -> None:
     changes = list(patch(items_of(a), items_of(b), KEYS))
     once, _ = apply(items_of(a), changes, KEYS)
@@ -63,7 +64,7 @@ def test_a_second_time_every_change_is_there_already(a: dict[Any, Any], b: dict[
 
 
 @given(TEN_TYPES, TEN_TYPES, TEN_TYPES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_an_item_that_somebody_changed_since_is_never_overwritten(
     a: dict[Any, Any], b: dict[Any, Any], now: dict[Any, Any]
 ) -> None:
@@ -76,7 +77,7 @@ def test_an_item_that_somebody_changed_since_is_never_overwritten(
 
 
 @given(TEN_TYPES.filter(acceptable), TEN_TYPES.filter(acceptable))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_a_patch_file_reads_back_as_it_was_written(a: dict[Any, Any], b: dict[Any, Any]) -> None:
     changes = list(patch(items_of(a), items_of(b), KEYS))
     head = PatchHead(KEYS, "arn:aws:dynamodb:us-east-1:123456789012:table/t", "id", "a test")

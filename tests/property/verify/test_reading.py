@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ops.verify.fingerprint import recorder
 from ops.verify.reading import Reader
-from tests.property.verify.strategies import KEYS, MALFORMED, VALUES, examples, line_of
+from tests.property.examples import examples
+from tests.property.verify.strategies import KEYS, MALFORMED, VALUES, line_of
 
 ATTRIBUTES = st.dictionaries(st.sampled_from(["x", "y", "%s", "Item", "é", ""]), st.one_of(VALUES, VALUES, MALFORMED))
 KEY_VALUES = st.tuples(

@@ -13,6 +13,7 @@ from ops.dynamodb.attributes import Unacceptable
 from ops.dynamodb.entries import Entries
 from ops.dynamodb.write import BulkWriter, Rejected, WriteCounts, WriteTarget
 from ops.model.items import Item, KeySchema
+from tests.property.examples import examples
 from tests.unit.dynamodb.kit import KEYS, MemoryTable, Scripted, plane, some_items, some_lines
 
 GOOD = b'{"Item":{"pk":{"S":"a"},"sk":{"N":"1"}}}'
@@ -144,7 +145,7 @@ KEY_TEXT = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.sampled_from("SNB"), st.sampled_from("SNB"), KEY_TEXT, KEY_TEXT, st.booleans())
 def test_a_line_and_its_item_are_judged_alike(kind: str, sort_kind: str, key: str, sort: str, strange: bool) -> None:
     keys = KeySchema("pk", kind, "sk", sort_kind)

@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from ops.dynamodb.retry import Failure
-from ops.dynamodb.write import BulkWriter, Rejected, WriteCounts, WriteTarget, key_bytes
+from ops.dynamodb.write import (
+    BulkWriter,
+    Rejected,
+    WriteCounts,
+    WriteTarget,
+    delete_item,
+    key_bytes,
+    put_item,
+    update_item,
+)
 from ops.errors import AccountingMismatch, BadResponse, CredentialsUnusable, Throttled
 from ops.model.items import Item, KeySchema
 from tests.unit.dynamodb.kit import KEYS, MemoryTable, Scripted, StillClock, plane, some_items
@@ -176,3 +185,38 @@ def test_keys_are_deleted_and_a_whole_item_is_no_key() -> None:
 def test_counts_that_do_not_add_up_are_an_error() -> None:
     with pytest.raises(AccountingMismatch):
         WriteCounts(read=3, written=1, rejected=1).check()
+
+
+ITEM: Item = {"pk": {"S": "a"}, "sk": {"N": "1"}, "v": {"S": "x"}}
+KEY: Item = {"pk": {"S": "a"}, "sk": {"N": "1"}}
+
+
+def test_a_put_of_one_item_is_asked_for_as_aws_wants_it() -> None:
+    script = Scripted([{}])
+    put_item(plane(script), "t", ITEM)
+    put_item(plane(script), "t", ITEM, absent=KEYS)
+    plain = {"TableName": "t", "Item": ITEM, "ReturnConsumedCapacity": "TOTAL"}
+    absent = {"ConditionExpression": "attribute_not_exists(#k)", "ExpressionAttributeNames": {"#k": "pk"}}
+    assert script.asked == [("PutItem", plain), ("PutItem", {**plain, **absent})]
+
+
+def test_a_deletion_of_one_item_is_asked_for_as_aws_wants_it() -> None:
+    script = Scripted([{}])
+    delete_item(plane(script), "t", KEY)
+    assert script.asked == [("DeleteItem", {"TableName": "t", "Key": KEY, "ReturnConsumedCapacity": "TOTAL"})]
+
+
+def test_an_update_of_one_item_is_asked_for_as_aws_wants_it() -> None:
+    script = Scripted([{}])
+    update_item(plane(script), "t", KEY, "REMOVE #a", {"#a": "v"}, {})
+    update_item(plane(script), "t", KEY, "SET #a = :v", {"#a": "v"}, {":v": {"S": "y"}})
+    plain = {
+        "TableName": "t", "Key": KEY, "ReturnConsumedCapacity": "TOTAL", "ExpressionAttributeNames": {"#a": "v"},
+    }  # fmt: skip
+    assert script.asked == [
+        ("UpdateItem", {**plain, "UpdateExpression": "REMOVE #a"}),
+        (
+            "UpdateItem",
+            {**plain, "UpdateExpression": "SET #a = :v", "ExpressionAttributeValues": {":v": {"S": "y"}}},
+        ),
+    ]
