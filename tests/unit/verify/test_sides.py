@@ -27,7 +27,7 @@ def held(count: int) -> MemoryTable:
 
 
 def test_a_table_side_tells_every_record_and_how_many_there_were() -> None:
-    side = TableSide(plane(held(20)), TABLE, segments=3)
+    side = TableSide(plane(held(20)), TABLE)
     assert side.declared() is None
     found = list(side.records())
     record = recorder(KEYS, ttl="expires")
@@ -50,11 +50,12 @@ def test_the_ttl_attribute_of_the_table_is_in_its_records() -> None:
 )
 def test_a_read_is_consistent_where_aws_has_such_a_read(index: str | None, where: str, consistent: bool) -> None:
     script = Scripted([{"Count": 0, "ScannedCount": 0, "Items": []}])
-    side = TableSide(plane(script), TABLE, index, segments=1)
+    side = TableSide(plane(script), TABLE, index)
     assert list(side.records()) == []
-    [(_, asked)] = script.asked
-    assert asked.get("ConsistentRead", False) is consistent
-    assert asked.get("IndexName") == index
+    assert len(script.asked) == TABLE.segments
+    for _, asked in script.asked:
+        assert asked.get("ConsistentRead", False) is consistent
+        assert asked.get("IndexName") == index
     assert (side.info.kind, side.info.where) == ("table", where)
     assert "no snapshot" in side.info.weakness
 
