@@ -22,6 +22,7 @@ Examples:
   ops diff top_tracks ddb:top_tracks-r1
   ops diff top_tracks@export:2026-11-20T10:02:16Z top_tracks --format full
   ops diff expected.jsonl top_tracks --ignore updated_at
+  ops diff s3://B/.../FULL/manifest-summary.json+s3://B/.../CHANGES/manifest-summary.json top_tracks
   ops diff ddb:top_tracks-r1 top_tracks --format patch --out fix.jsonl"""
 
 
@@ -44,7 +45,11 @@ def diff(
     max_rcu: MaxRcu = None,
     ignore: Annotated[list[str] | None, typer.Option(metavar="ATTR", help="Leave this attribute out.")] = None,
 ) -> None:
-    """Compare every item of two sides exactly; exit 4 and the keys on any difference."""
+    """Compare every item of two sides exactly; exit 4 and the keys on any difference.
+
+    A side is a table, an export (s3:// or a local copy; FULL+CHANGES joins it with the incremental ones after it), a
+    seal, backup:ARN, or a file of items.
+    """
     from ops.flows import verifying
 
     one_of("--format", form, ("summary", "keys", "full", "patch"))

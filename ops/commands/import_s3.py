@@ -23,7 +23,8 @@ Examples:
   ops import-s3 s3://B/.../manifest-summary.json --as top_tracks-copy
   ops import-s3 tracks.csv --as top_tracks-csv --schema-from top_tracks
   ops import-s3 s3://B/PREFIX --input csv --as NEW --dry-run
-  ops import-s3 s3://B/.../manifest-summary.json --into top_tracks --only-changed --yes"""
+  ops import-s3 s3://B/.../manifest-summary.json --into top_tracks --only-changed --yes
+  ops import-s3 copies/01700000000000-0a0b0c0d --into top_tracks --then copies/01700000000001-0a0b0c0d --yes"""
 
 
 def register(app: typer.Typer) -> None:
@@ -34,7 +35,10 @@ def register(app: typer.Typer) -> None:
 def import_s3(
     context: typer.Context,
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="An export, an S3 prefix, or a local file.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="An export (s3:// or a local copy), an S3 prefix, or a file.", show_default=False
+        ),
     ],
     target: Annotated[str | None, typer.Option("--as", metavar="NEW", help="Name of a new table.")] = None,
     into: Annotated[

@@ -29,7 +29,10 @@ def register(app: typer.Typer) -> None:
 def verify(
     context: typer.Context,
     subject: Annotated[
-        str, typer.Argument(metavar="SUBJECT", help="A table, or the address of an export.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="SUBJECT", help="A table, or an export: s3://, a local copy, FULL+CHANGES.", show_default=False
+        ),
     ],
     against: Annotated[
         str | None,

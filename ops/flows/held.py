@@ -33,8 +33,8 @@ class Held:
 
 
 @contextmanager
-def held(folder: Path, name: str) -> Iterator[Held]:
-    """An empty one in a scratch folder; nothing in it outlives the context."""
+def held(folder: Path, name: str, *, keep: bool = False) -> Iterator[Held]:
+    """An empty one in a scratch folder; nothing in it outlives the context, unless it is to be kept."""
     path = folder / f"{name}.sqlite"
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         # Scratch: after a kill it is made anew, so nothing needs to reach the disk in order.
@@ -44,4 +44,15 @@ def held(folder: Path, name: str) -> Iterator[Held]:
         database.execute("CREATE TABLE held (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID")
         database.execute("BEGIN")
         yield Held(database)
+        if keep:
+            database.execute("COMMIT")
+            return
     path.unlink(missing_ok=True)
+
+
+@contextmanager
+def held_again(folder: Path, name: str) -> Iterator[Held]:
+    """One that was kept, to be asked."""
+    with closing(sqlite3.connect(folder / f"{name}.sqlite", isolation_level=None)) as database:
+        database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        yield Held(database)

@@ -29,9 +29,10 @@ from ops.model.items import Item
 from ops.model.proof import SideInfo
 from ops.model.recovery import ImportResult
 from ops.recovery import tables
+from ops.recovery.addresses import SUMMARY, is_local_export
 from ops.recovery.imports import ImportCounts, import_table
-from ops.recovery.manifest import SUMMARY, Export, open_export
-from ops.recovery.objects import gzip_lines, list_keys, spooled
+from ops.recovery.manifest import Export, open_export
+from ops.recovery.objects import gzip_lines, spooled
 from ops.recovery.preflight import Form, Line, Preflight, keys_of, parser, preflight
 from ops.recovery.staging import stage_items
 from ops.runs import Run
@@ -159,7 +160,7 @@ def _place(
 
     So a number in a CSV or JSON file has the same type in the table as in the comparison afterwards.
     """
-    if source.export is not None:
+    if source.export is not None and source.export.location.bucket is not None:
         return source.export.location.bucket, source.export.data_prefix
     about = session.environment.document
     prefix = f"{about.export_prefix}/imports/{run.id}"
@@ -201,9 +202,11 @@ def _items(source: Source, document: TableDocument, delimiter: str) -> Iterator[
 
 
 def open_source(session: Session, options: ImportOptions) -> Source:
-    """An export (by its manifest), objects below an S3 prefix, or a local file."""
+    """An export (by its manifest, also a local copy), objects below an S3 prefix, or a local file."""
     if not options.source.startswith("s3://"):
         path = Path(options.source)
+        if options.form in (None, "dynamodb-json") and is_local_export(options.source):
+            return _export(session, options.source)
         if not path.is_file():
             raise ResourceNotFound(f"no file {path}", fix=("give a file, or an address s3://BUCKET/KEY",))
         return Source(str(path), options.form or _form(path.name), lambda: _file_lines(path))
@@ -226,8 +229,7 @@ def _export(session: Session, address: str) -> Source:
     export = open_export(session.aws, address)
     if export.incremental:
         raise BadArgument(f"{address} is an incremental export: it holds changes, not a table")
-    named = {file.key for file in export.files}
-    foreign = [key for key in list_keys(session.aws, export.location.bucket, export.data_prefix) if key not in named]
+    foreign = [fault.key for fault in export.strangers()]
     if foreign:
         # ImportTable takes every object below the prefix, whatever the manifest says
         raise ExportCorrupt(

@@ -7,7 +7,7 @@ is judged, before anything is written.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -30,15 +30,29 @@ ACCEPTED = ("foreign", "unknown-filter")
 
 def open_chain(session: Session, table: Table, source: str, then: tuple[str, ...], accept: frozenset[str]) -> Chain:
     """All manifests checked: their checksums, that they are of this table, that no time between them is missing."""
-    unknown = "unknown-filter" in accept
-    exports = [open_export(session.aws, one, unknown_filter=unknown) for one in (source, *then)]
-    if exports[0].incremental:
-        raise BadArgument(f"{source} holds changes, not a table", fix=("name the full export first, this with --then",))
+    indexes = {name: index.keys for name, index in table.indexes.items()}
+    chain = chain_of(session, (source, *then), table.keys, indexes, unknown_filter="unknown-filter" in accept)
     if "foreign" not in accept:
-        for export in exports:
+        for export in chain.exports:
             _refuse_foreign(export, table)
+    return chain
+
+
+def chain_of(
+    session: Session,
+    addresses: Sequence[str],
+    keys: KeySchema,
+    indexes: Mapping[str, KeySchema],
+    *,
+    unknown_filter: bool = False,
+) -> Chain:
+    """A full export and those after it: all of one table, in the order of their times, without a gap."""
+    exports = [open_export(session.aws, one, unknown_filter=unknown_filter) for one in addresses]
+    if exports[0].incremental:
+        raise BadArgument(f"{addresses[0]} holds changes, not a table", fix=("name the full export first",))
     reached = whole_seconds(exports[0].exported_at)
     for export in exports[1:]:
+        _refuse_stranger(export, exports[0])
         since, until = window_of(export)
         if since > reached or until < reached:
             raise BadArgument(
@@ -48,8 +62,18 @@ def open_chain(session: Session, table: Table, source: str, then: tuple[str, ...
                 fix=("give the incremental exports in the order of their times, without a gap",),
             )
         reached = until
-    indexes = {name: index.keys for name, index in table.indexes.items()}
-    return Chain(tuple(exports), table.keys, indexes)
+    return Chain(tuple(exports), keys, indexes)
+
+
+def _refuse_stranger(export: Export, full: Export) -> None:
+    """Also where a foreign table is accepted: changes of one table are none of another."""
+    for what, member in (("table", "tableArn"), ("table id", "tableId")):
+        theirs, ours = export.summary.get(member), full.summary.get(member)
+        if theirs and ours and theirs != ours:
+            raise ExportCorrupt(
+                f"{export.address} is not of the table of {full.address}",
+                why=f"foreign: {what} {theirs}, the full export is of {ours}",
+            )
 
 
 def _refuse_foreign(export: Export, table: Table) -> None:

@@ -15,11 +15,13 @@ from ops.clock import parse_moment, rfc3339
 from ops.environment import TableTarget
 from ops.errors import BackupGone, BadArgument, ItemsDiffer, NotProven, OpsError, ResourceNotFound
 from ops.flows import keeping
+from ops.flows.chained import addresses_of, chained_side
 from ops.flows.s3 import Address
 from ops.flows.session import Session
 from ops.model.items import Item, KeySchema, key_text
 from ops.model.proof import Comparison, SideInfo
 from ops.recovery import backups, exports
+from ops.recovery.addresses import is_local_export
 from ops.recovery.lines import BadLine, parse_json
 from ops.recovery.manifest import open_export
 from ops.verify.compare import LISTED, TtlRule, gather, judge
@@ -109,8 +111,15 @@ def _file_items(path: Path) -> Iterator[Item]:
 
 
 def open_side(context: Context, text: str) -> Side:
-    """A table (`RES`, `ddb:NAME`, ARN), an export or seal (`s3://`), `backup:ARN`, a file, or `RES@kind:WHEN`."""
+    """A table (`RES`, `ddb:NAME`, ARN), an export or seal (`s3://`), `backup:ARN`, a file, or `RES@kind:WHEN`.
+
+    An export may be a local copy, and incremental ones may follow it: `FULL+CHANGES+CHANGES`.
+    """
     session = context.session
+    addresses = addresses_of(text)
+    if len(addresses) > 1:
+        known = context.known_keys(addresses[0])
+        return chained_side(session, addresses, known, context.folder, SAME_LOG, context.ttl)
     resource, at, rest = text.partition("@")
     if at and rest.partition(":")[0] in ("export", "seal", "backup"):
         return _moment_side(context, resource, rest)
@@ -118,6 +127,8 @@ def open_side(context: Context, text: str) -> Side:
         return _stored_side(context, text)
     if text.startswith("backup:"):
         return _backup_side(context, text.removeprefix("backup:"))
+    if is_local_export(text):
+        return export_side(session, text, context.known_keys(text), context.ttl)
     path = Path(text)
     if path.is_file():
         return _local_side(context, path)

@@ -10,12 +10,14 @@ from ops.environment import TableTarget
 from ops.errors import BadArgument, ControlMissed, ExportCorrupt, NotProven, OpsError
 from ops.flows import keeping, sides
 from ops.flows.backing_up import work_folder
+from ops.flows.chained import addresses_of
 from ops.flows.session import Session
 from ops.model.items import KeySchema
 from ops.model.proof import Comparison, ControlOutcome
 from ops.model.recovery import ExportFiles
 from ops.recovery import backups, exports
-from ops.recovery.manifest import ExportAddress, open_export
+from ops.recovery.addresses import ExportAddress, is_local_export
+from ops.recovery.manifest import open_export
 from ops.verify.compare import LISTED, Gathered, TtlRule, gather, judge
 from ops.verify.control import stream_control
 from ops.verify.sides import Side
@@ -98,7 +100,7 @@ def open_both(
 def _table(session: Session, text: str) -> TableTarget | None:
     """The table a side is about, when its address names one."""
     resource = text.partition("@")[0]
-    foreign = resource.startswith(("s3://", "backup:")) or Path(resource).is_file() or (
+    foreign = resource.startswith(("s3://", "backup:")) or Path(resource).is_file() or is_export(resource) or (
         "/" in resource and not resource.startswith("arn:")
     )  # fmt: skip
     return None if foreign else session.table(resource)
@@ -117,7 +119,7 @@ def _keys_and_ttl(
         return live.table.keys, ttl or live.table.ttl_attribute
     for text in texts:
         if is_export(text):
-            target = session.table(open_export(session.aws, text).table_arn)
+            target = session.table(open_export(session.aws, addresses_of(text)[0]).table_arn)
             keys = sides.declared_keys(target) or sides.table_side(session, target).table.keys
             return keys, None if target.document is None else target.document.contract.ttl_attribute
     return None, None
@@ -125,13 +127,18 @@ def _keys_and_ttl(
 
 def is_export(text: str) -> bool:
     """Whether an address can only be that of an export."""
-    return text.startswith("s3://") and not text.endswith(keeping.SEAL)
+    first = addresses_of(text)[0]
+    return (first.startswith("s3://") and not first.endswith(keeping.SEAL)) or is_local_export(first)
 
 
-def _files(session: Session, address: str) -> ExportFiles:
-    export = open_export(session.aws, ExportAddress.parse(address))
-    with session.progress.phase("bytes", f"reading every file of {export.address}"):
-        return export.verify(session.progress)
+def _files(session: Session, text: str) -> ExportFiles:
+    """Every file of an export, and of the incremental ones that are named with it."""
+    read = []
+    for address in addresses_of(text):
+        export = open_export(session.aws, ExportAddress.parse(address))
+        with session.progress.phase("bytes", f"reading every file of {export.address}"):
+            read.append(export.verify(session.progress))
+    return ExportFiles("bytes", sum(one.files_ok for one in read), tuple(bad for one in read for bad in one.files_bad))
 
 
 def _nothing_given(session: Session, subject: str) -> BadArgument:

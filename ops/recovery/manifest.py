@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,41 +22,14 @@ from ops.errors import BadArgument, ExportCorrupt, ExportFiltered, NotAllowed, R
 from ops.model.items import Item
 from ops.model.recovery import ExportFiles
 from ops.progress import Progress
-from ops.recovery.objects import Fault, ObjectFault, get_small, gzip_lines, list_keys, spooled
+from ops.recovery.addresses import FILES, SUMMARY, ExportAddress
+from ops.recovery.objects import Fault, ObjectFault, gzip_lines
+from ops.recovery.stores import Store
 
-SUMMARY, FILES = "manifest-summary.json", "manifest-files.json"
+#: How AWS names exports: a copy of one may lie in a folder of another name, but not in that of another export.
+_EXPORT_ID = re.compile(r"[0-9]{14}-[0-9a-f]{8}")
 #: Exports could not be filtered before this day.
 FILTERS_SINCE = datetime(2026, 10, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class ExportAddress:
-    """A bucket and the folder `.../AWSDynamoDB/<export id>` in it."""
-
-    bucket: str
-    folder: str
-
-    @classmethod
-    def parse(cls, text: str) -> ExportAddress:
-        """`s3://B/P/AWSDynamoDB/<id>/manifest-summary.json`, or the same up to the id."""
-        bucket, _, key = text.removeprefix("s3://").partition("/")
-        folder = key.removesuffix(SUMMARY).strip("/")
-        if not text.startswith("s3://") or not bucket or not folder:
-            raise BadArgument(
-                f"'{text}' is not the address of an export",
-                fix=(f"write s3://BUCKET/.../{SUMMARY}", "ops list exports"),
-            )
-        return cls(bucket, folder)
-
-    @property
-    def text(self) -> str:
-        """The s3:// address of the summary."""
-        return f"s3://{self.bucket}/{self.folder}/{SUMMARY}"
-
-    @property
-    def export_id(self) -> str:
-        """Last part of the folder."""
-        return self.folder.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +45,7 @@ class DataFile:
 class Export:
     """An export whose manifests are sound. `weaknesses` says what could not be checked."""
 
-    control: ControlPlane
+    store: Store
     location: ExportAddress
     summary: dict[str, Any]
     files: tuple[DataFile, ...]
@@ -79,7 +53,7 @@ class Export:
 
     @property
     def address(self) -> str:
-        """The s3:// address of the summary."""
+        """The address of the summary."""
         return self.location.text
 
     @property
@@ -134,23 +108,23 @@ class Export:
             except ObjectFault as error:
                 faults.append(error.fault)
             progress.update(number + 1, len(self.files))
-        faults += self._strangers()
+        faults += self.strangers()
         bad = tuple((fault.key, fault.text) for fault in faults)
         named = {file.key for file in self.files}
         return ExportFiles("bytes", len(self.files) - sum(key in named for key, _ in bad), bad)
 
-    def _strangers(self) -> list[Fault]:
-        """Incremental exports share one data folder, so only a full export's can be held against its manifest."""
+    def strangers(self) -> list[Fault]:
+        """Objects among those of a full export that its manifest does not name; incremental ones share one folder."""
         if self.incremental:
             return []
         named = {file.key for file in self.files}
-        listed = list_keys(self.control, self.location.bucket, self.data_prefix)
+        listed = self.store.keys(self.data_prefix)
         return [Fault(key, "foreign", "the manifest does not name it") for key in listed if key not in named]
 
     def _lines_of(self, file: DataFile) -> Iterator[bytes]:
         count = 0
         try:
-            with spooled(self.control, self.location.bucket, file.key) as found:
+            with self.store.spooled(file.key) as found:
                 self._check(file, found.md5, found.size_bytes)
                 for line in gzip_lines(found.file):
                     count += 1
@@ -195,36 +169,37 @@ def open_export(
     `table_arn` and `at` where given. ExportFiltered: it is filtered, or (unless `unknown_filter`) AWS no longer says.
     """
     location = ExportAddress.parse(address) if isinstance(address, str) else address
+    store = location.store(control)
     weaknesses: list[str] = []
-    raw = get_small(control, location.bucket, f"{location.folder}/{SUMMARY}")
+    raw = store.small(f"{location.folder}/{SUMMARY}")
     if raw is None:
         raise ResourceNotFound(
             f"no export at {location.text}", fix=("ops list exports", "give the address of its manifest-summary.json")
         )
-    weaknesses += _check_manifest(control, location, SUMMARY, raw)
+    weaknesses += _check_manifest(store, location, SUMMARY, raw)
     summary = _summary(location, raw)
     _check_identity(location, summary, table_arn, at)
-    files = _files(control, location, summary, weaknesses)
+    files = _files(store, location, summary, weaknesses)
     if len({file.key for file in files}) != len(files):
         raise _corrupt(location, FILES, "foreign", "an object is named twice")
     total = sum(file.items for file in files)
     if total != summary["itemCount"]:
         raise _corrupt(location, FILES, "count", f"{total} items in all files, the summary says {summary['itemCount']}")
     _check_filter(control, location, summary, unknown_filter, weaknesses)
-    return Export(control, location, summary, files, tuple(weaknesses))
+    return Export(store, location, summary, files, tuple(weaknesses))
 
 
 def _corrupt(location: ExportAddress, name: str, kind: str, detail: str) -> ExportCorrupt:
     return ExportCorrupt(
-        f"export manifest s3://{location.bucket}/{location.folder}/{name} cannot be used", why=f"{kind}: {detail}"
+        f"export manifest {location.text.removesuffix(SUMMARY)}{name} cannot be used", why=f"{kind}: {detail}"
     )
 
 
-def _check_manifest(control: ControlPlane, location: ExportAddress, name: str, raw: bytes) -> list[str]:
+def _check_manifest(store: Store, location: ExportAddress, name: str, raw: bytes) -> list[str]:
     """AWS's guide names the checksum object `.checksum`, real exports hold `.md5`; either is taken."""
     stem = f"{location.folder}/{name.removesuffix('.json')}"
     for suffix in (".md5", ".checksum"):
-        stated = get_small(control, location.bucket, stem + suffix)
+        stated = store.small(stem + suffix)
         if stated is None:
             continue
         digest = hashlib.md5(raw, usedforsecurity=False)
@@ -261,7 +236,7 @@ def _check_identity(
     export_arn, exported = str(summary["exportArn"]), str(summary["tableArn"])
     if not export_arn.startswith(f"{exported}/export/"):
         raise _corrupt(location, SUMMARY, "foreign", f"export {export_arn} is not of table {exported}")
-    if export_arn.rpartition("/")[2] != location.export_id:
+    if export_arn.rpartition("/")[2] != location.export_id and _EXPORT_ID.fullmatch(location.export_id):
         raise _corrupt(location, SUMMARY, "foreign", f"it describes {export_arn}, not the export of this folder")
     if table_arn is not None and exported != table_arn:
         raise _corrupt(location, SUMMARY, "foreign", f"it is of table {exported}, wanted {table_arn}")
@@ -271,26 +246,31 @@ def _check_identity(
 
 
 def _files(
-    control: ControlPlane, location: ExportAddress, summary: dict[str, Any], weaknesses: list[str]
+    store: Store, location: ExportAddress, summary: dict[str, Any], weaknesses: list[str]
 ) -> tuple[DataFile, ...]:
-    """The manifest's key is taken verbatim; AWS shows it with and without the prefix, so the neighbour is next."""
+    """The neighbour of the summary comes first, since the stated key is that of the original when this is a copy."""
     stated, beside = str(summary.get("manifestFilesS3Key") or ""), f"{location.folder}/{FILES}"
-    raw = get_small(control, location.bucket, stated) if stated else None
-    if raw is None and stated != beside:
-        raw = get_small(control, location.bucket, beside)
+    raw = store.small(beside)
+    if raw is None and stated and location.bucket is not None:
+        raw = store.small(stated)
     if raw is None:
         raise _corrupt(location, FILES, "missing", "there is no such object")
-    weaknesses += _check_manifest(control, location, FILES, raw)
-    found = tuple(_file(location, line) for line in raw.splitlines() if line.strip())
-    incremental = "exportFromTime" in summary
-    home = location.folder.rpartition("/")[0] + "/data/" if incremental else f"{location.folder}/data/"
-    for file in found:
-        if not file.key.startswith(home):
-            raise _corrupt(location, FILES, "foreign", f"{file.key} is not an object of this export")
-    return found
+    weaknesses += _check_manifest(store, location, FILES, raw)
+    home, original = _homes(location, summary)
+    return tuple(_file(location, line, home, original) for line in raw.splitlines() if line.strip())
 
 
-def _file(location: ExportAddress, line: bytes) -> DataFile:
+def _homes(location: ExportAddress, summary: dict[str, Any]) -> tuple[str, re.Pattern[str]]:
+    """Where the data objects of this export lie, and what their keys were when AWS wrote them, under any prefix."""
+    if "exportFromTime" in summary:
+        # Incremental exports of one prefix share a folder beside their own.
+        parent = location.folder.rpartition("/")[0]
+        return f"{parent}/data/".lstrip("/"), re.compile(r"(?:.*/)?AWSDynamoDB/data/([^/]+)")
+    export_id = re.escape(str(summary["exportArn"]).rpartition("/")[2])
+    return f"{location.folder}/data/", re.compile(rf"(?:.*/)?AWSDynamoDB/{export_id}/data/([^/]+)")
+
+
+def _file(location: ExportAddress, line: bytes, home: str, original: re.Pattern[str]) -> DataFile:
     try:
         entry = orjson.loads(line)
         key, count, md5 = entry["dataFileS3Key"], entry["itemCount"], entry["md5Checksum"]
@@ -298,7 +278,10 @@ def _file(location: ExportAddress, line: bytes) -> DataFile:
         raise _corrupt(location, FILES, "size", f"a line is cut or lacks a member: {error}") from error
     if not (isinstance(key, str) and isinstance(count, int) and isinstance(md5, str)):
         raise _corrupt(location, FILES, "foreign", "a line holds a member of the wrong type")
-    return DataFile(key, count, md5)
+    found = original.fullmatch(key)
+    if found is None or found[1] in (".", ".."):
+        raise _corrupt(location, FILES, "foreign", f"{key} is not an object of this export")
+    return DataFile(home + found[1], count, md5)
 
 
 def _check_filter(

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, Protocol
 
 from ops.aws import AwsError, ControlPlane
 from ops.errors import ExportCorrupt, ResourceNotFound, SourceHasBadLines, Unreachable
@@ -77,7 +77,7 @@ def spooled(control: ControlPlane, bucket: str, key: str) -> Iterator[Spooled]:
         for attempt in range(1, ATTEMPTS + 1):
             body = open_object(control, bucket, key)
             try:
-                digest, size_bytes = _copy(body, file)
+                digest, size_bytes = copy_digested(_Body(body), file)
                 break
             except _BrokenOff as error:
                 if attempt == ATTEMPTS:
@@ -100,11 +100,19 @@ def open_object(control: ControlPlane, bucket: str, key: str) -> Any:
         raise
 
 
-def _copy(body: Any, file: IO[bytes]) -> tuple[str, int]:
+class Readable(Protocol):
+    """What bytes can be read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes; none at the end."""
+
+
+def copy_digested(source: Readable, file: IO[bytes]) -> tuple[str, int]:
+    """Replace what `file` holds by all of `source`; its md5 in base64, as manifests write it, and its size."""
     file.seek(0)
     file.truncate()
     digest, size_bytes = hashlib.md5(usedforsecurity=False), 0
-    while chunk := _read(body):
+    while chunk := source.read(CHUNK_BYTES):
         digest.update(chunk)
         size_bytes += len(chunk)
         file.write(chunk)
@@ -115,12 +123,18 @@ class _BrokenOff(Exception):
     """The connection ended before the object did."""
 
 
-def _read(body: Any) -> bytes:
-    try:
-        chunk: bytes = body.read(CHUNK_BYTES)
-    except Exception as error:  # a botocore or urllib3 stream error, whose classes only ops.aws may import
-        raise _BrokenOff(f"{type(error).__name__}: {error}") from error
-    return chunk
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """The body of an answer of S3, its failures told as what they are."""
+
+    body: Any
+
+    def read(self, size: int, /) -> bytes:
+        try:
+            chunk: bytes = self.body.read(size)
+        except Exception as error:  # a botocore or urllib3 stream error, whose classes only ops.aws may import
+            raise _BrokenOff(f"{type(error).__name__}: {error}") from error
+        return chunk
 
 
 def gzip_lines(file: IO[bytes]) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -13,6 +14,7 @@ from ops.flows.session import Session
 from ops.progress import SilentProgress
 from ops.sandbox.control import SandboxClock, SandboxControl
 from tests.cli.recovery_stage import Stage
+from tests.sandbox.flows.import_kit import Bench, Open
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +36,11 @@ def session(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Sessi
         return Session(aws, open_environment(aws, "music", "dev"), clock, SilentProgress(), Random(7))
 
     return opened
+
+
+@pytest.fixture
+def bench(stage: Stage, session: Open, tmp_path: Path) -> Iterator[Bench]:
+    """A table of forty items."""
+    logical = stage.declare(items=40, stem="filled")
+    yield Bench(stage, session(), logical, tmp_path)
+    stage.forget(logical)

@@ -15,7 +15,7 @@ from ops.flows.session import Session
 from ops.runs import open_run, resume_run
 from ops.verify.patch import patch
 from tests.cli.recovery_stage import Stage, track
-from tests.sandbox.flows.test_import_into import Bench as ImportBench
+from tests.sandbox.flows.import_kit import Bench as ImportBench
 from tests.sandbox.flows.test_repairing import Bench
 
 Open = Callable[[], Session]

@@ -14,7 +14,7 @@ from ops.flows.session import Session
 from ops.verify.patch_file import read_changes, read_head
 from tests.cli.gate import Gate
 from tests.cli.recovery_stage import Item, Stage, track
-from tests.sandbox.flows.test_import_into import Bench as ImportBench
+from tests.sandbox.flows.import_kit import Bench as ImportBench
 from tests.sandbox.flows.test_repairing import Bench
 
 Open = Callable[[], Session]

@@ -6,13 +6,15 @@ import gzip
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ops.errors import BadArgument, ExportCorrupt, ExportFiltered, Unreachable
 from ops.progress import SilentProgress
-from ops.recovery.manifest import Export, ExportAddress, open_export, require_whole
+from ops.recovery.addresses import ExportAddress
+from ops.recovery.manifest import Export, open_export, require_whole
 from ops.recovery.objects import ObjectFault
 from tests.unit.recovery.kit import (
     BUCKET,
@@ -309,3 +311,79 @@ def test_a_broken_connection_is_tried_again_and_then_named() -> None:
     s3.breaks[key] = 3
     with pytest.raises(Unreachable, match="broke off"):
         list(opened(s3).items())
+
+
+COPIES = ["other/place/AWSDynamoDB/01715685260608-c488b4e1", "01715685260608-c488b4e1", "kept/of-last-year"]
+
+
+@pytest.mark.parametrize("home", COPIES)
+def test_an_export_that_was_copied_elsewhere_is_read_from_there(home: str) -> None:
+    s3 = written_export(PARTS)
+    copied = MemoryS3({key.replace(HOME, home, 1): body for key, body in s3.objects.items()}, s3.exports)
+    export = open_export(copied, f"s3://elsewhere/{home}/manifest-summary.json")
+    assert len(list(export.items())) == 5
+    assert export.weaknesses == ()
+    assert {file.key for file in export.files} == set(copied.data_keys)
+    assert export.data_prefix == f"{home}/data/"
+    found = export.verify(SilentProgress())
+    assert (found.files_ok, found.files_bad) == (3, ())
+    _flip(copied, copied.data_keys[0])
+    assert [key for key, _ in export.verify(SilentProgress()).files_bad] == [copied.data_keys[0]]
+
+
+@pytest.mark.parametrize("home", COPIES)
+def test_an_export_that_was_copied_to_a_folder_is_read_from_there(home: str, tmp_path: Path) -> None:
+    s3 = written_export(PARTS)
+    for key, body in s3.objects.items():
+        path = tmp_path / key.replace(HOME, home, 1)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+    knows_exports = MemoryS3({}, s3.exports)
+    for address in (tmp_path / home, tmp_path / home / "manifest-summary.json"):
+        export = open_export(knows_exports, str(address))
+        assert export.address == str(tmp_path / home / "manifest-summary.json")
+        assert len(list(export.items())) == 5
+        assert export.weaknesses == ()
+    assert export.verify(SilentProgress()).files_ok == 3
+    stranger = tmp_path / home / "data" / "stranger.json.gz"
+    stranger.write_bytes(b"")
+    assert [fault.kind for fault in export.strangers()] == ["foreign"]
+    first = sorted(path for path in (tmp_path / home / "data").iterdir() if path.stat().st_size)[0]
+    first.write_bytes(first.read_bytes()[:-3])
+    with pytest.raises(ObjectFault, match="cannot be used") as caught:
+        list(export.items())
+    assert caught.value.fault.kind == "checksum"
+    first.unlink()
+    with pytest.raises(ObjectFault) as missing:
+        list(export.items())
+    assert missing.value.fault.kind == "missing"
+
+
+def test_a_copy_in_the_folder_of_another_export_is_foreign() -> None:
+    s3 = written_export(PARTS)
+    other = HOME.replace("c488b4e1", "00000000")
+    copied = MemoryS3({key.replace(HOME, other, 1): body for key, body in s3.objects.items()}, s3.exports)
+    with pytest.raises(ExportCorrupt, match="manifest") as caught:
+        open_export(copied, f"s3://{BUCKET}/{other}/manifest-summary.json")
+    assert caught.value.why.startswith("foreign")
+
+
+def test_the_changes_of_an_incremental_export_are_found_beside_its_copy() -> None:
+    s3 = written_export([[]], exportFromTime="2026-11-20T09:00:00Z", exportToTime="2026-11-20T10:00:00Z")
+    manifest = s3.objects[f"{HOME}/manifest-files.json"].replace(f"{HOME}/data/".encode(), b"old/AWSDynamoDB/data/")
+    put_manifest(s3, "manifest-files", manifest)
+    [line] = s3.data_keys
+    s3.objects[line.replace(HOME, "AWSDynamoDB")] = s3.objects.pop(line)
+    assert list(opened(s3).lines()) == []
+    assert [file.key for file in opened(s3).files] == s3.data_keys
+
+
+@pytest.mark.parametrize("name", ["../x.json.gz", "a/b.json.gz", "..", "."])
+def test_no_name_in_a_manifest_leads_out_of_its_folder(name: str) -> None:
+    s3 = written_export([items("a")])
+    manifest = s3.objects[f"{HOME}/manifest-files.json"]
+    [key] = s3.data_keys
+    put_manifest(s3, "manifest-files", manifest.replace(key.encode(), f"{HOME}/data/{name}".encode()))
+    with pytest.raises(ExportCorrupt) as caught:
+        opened(s3)
+    assert caught.value.why.startswith("foreign")
