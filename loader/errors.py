@@ -110,7 +110,7 @@ class SourceQuota(LoaderError):
     """The source's quota is used up, or it asks for a wait longer than a process should hold."""
 
     kind = Kind.QUOTA
-    default_hint = "run the same command again after the named time: it resumes"
+    default_hint = "resume the run after the named time"
 
     def __init__(self, what: str, *, resume_at: datetime, why: str = "", hint: str = "") -> None:
         super().__init__(what, why=why, hint=hint)
@@ -121,7 +121,7 @@ class SourceUnavailable(LoaderError):
     """The source did not give a usable answer within the retry budget."""
 
     kind = Kind.UNAVAILABLE
-    default_hint = "run the same command again later: it resumes"
+    default_hint = "resume the run later"
 
 
 class UnrecordedRequest(LoaderError):
@@ -170,7 +170,7 @@ class Interrupted(LoaderError):
     """The caller asked to stop; everything acknowledged is in the checkpoint."""
 
     kind = Kind.UNAVAILABLE
-    default_hint = "run the same command again: it resumes"
+    default_hint = "resume the run"
 
 
 class ArtistSkipped(Exception):

@@ -152,9 +152,11 @@ def _drill(app: App, session: Session, request: DrillRequest) -> None:
     from ops.drill.evidence import files_of, publish_proof
     from ops.drill.run import run_drill
     from ops.drill.verdict import error_of
+    from ops.flows.common import headline
     from ops.report import terminal
     from ops.report.json import drill_result
 
+    app.voice.say(headline(session, f"table {session.table(request.logical).physical}"))
     with app.run(session) as run:
         app.voice.say(f"drill      {request.scenario} of {request.logical}, run {run.id}")
         with app.signals.at_stake(f"what drill run {run.id} made", f"ops drill gc {run.id}"):

@@ -72,10 +72,12 @@ def load(
 
 
 def _run(app: App, to: str, options: LoadOptions, resume: str | None, *, dry_run: bool) -> None:
+    from ops.flows.common import headline
     from ops.flows.loading import prepare, run_load
 
     session = app.session()
     target = session.table(to)
+    app.voice.say(headline(session, f"table {target.physical}"))
     with app.run(session, resume) as run, app.signals.gently() as stop:
         again = _again(to, options, run.id)
         prepared = _spelled(
@@ -115,6 +117,8 @@ def _spell(error: OpsError, again: str) -> None:
 
 
 def _finish(app: App, outcome: LoadOutcome, signal_number: int, again: str) -> None:
+    from ops.flows.loading import what_was_written
+
     report = outcome.report
     errors = list(outcome.errors)
     if report.interrupted:
@@ -124,7 +128,7 @@ def _finish(app: App, outcome: LoadOutcome, signal_number: int, again: str) -> N
             Interrupted(
                 f"interrupted; {pending:,} of {report.artists:,} artists are still to do",
                 signal_number=signal_number or 2,
-                changed=f"{report.rows.written:,} items were written and are kept",
+                changed=what_was_written(report),
                 fix=(again,),
             ),
         )

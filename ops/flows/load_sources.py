@@ -15,6 +15,7 @@ from loader.errors import Kind, LoaderError, SourceQuota
 from loader.http import HttpDoor, RecordingDoor, RequestsDoor
 from loader.ledger import FileLedger, Ledger, UnlimitedLedger
 from loader.models import Artist, BadArtist, parse_artist
+from loader.patience import Waiting
 from loader.runtime import Runtime
 from loader.sources import TrackSource
 from loader.sources.files import FileSource
@@ -71,7 +72,16 @@ def _spotify(session: Session, options: LoadOptions, runtime: Runtime, state: Pa
     door: HttpDoor = RequestsDoor()
     if options.record is not None:
         door = RecordingDoor(door, options.record)
-    return SpotifyClient(access, door, _ledger(session, document, options, runtime, state), runtime)
+    ledger = _ledger(session, document, options, runtime, state)
+    return SpotifyClient(access, door, ledger, runtime, on_wait=lambda one: session.progress.note(waiting_text(one)))
+
+
+def waiting_text(one: Waiting) -> str:
+    """A wait for the source, for people: how long, why, and when the run gives up."""
+    return (
+        f"waiting    {one.seconds:.0f} s for the track source: {one.said}"
+        f" ({one.left_s:.0f} s more at most, then the run ends and can be resumed)"
+    )
 
 
 def _ledger(session: Session, document: SourceDocument, options: LoadOptions, runtime: Runtime, state: Path) -> Ledger:
@@ -155,7 +165,7 @@ _CLASSES: dict[Kind, type[errors.OpsError]] = {
 def translated(error: LoaderError, run: str, changed: str = "nothing was written") -> errors.OpsError:
     """The loader's error in our tree, with the command that goes on."""
     fix: list[str] = [error.hint] if error.hint else []
-    if error.kind in (Kind.QUOTA, Kind.UNAVAILABLE):
+    if error.kind in (Kind.QUOTA, Kind.UNAVAILABLE, Kind.FOLDER):
         fix.append(f"ops load ... --resume {run}")
     what = error.what
     if isinstance(error, SourceQuota):

@@ -10,6 +10,7 @@ from random import Random
 from loader.errors import LoaderError
 from loader.items import Item, key_of
 from loader.load import LoadPlan, LoadRequest, SinkReport, load, plan
+from loader.markets import check_markets
 from loader.report import LoadReport
 from loader.runtime import Runtime
 from loader.sources import TrackSource
@@ -91,6 +92,7 @@ def prepare(
 def _prepare(
     session: Session, target: TableTarget, options: LoadOptions, run: Run, stop: Callable[[], bool], state: Path
 ) -> Prepared:
+    check_markets(options.markets)
     table = describe_table(session.aws, target.physical, target.region)
     _check_keys(table)
     plane = data_plane(session.aws, session.clock, session.random, region=target.region)
@@ -154,9 +156,15 @@ def _keys(sink: TableSink, request: ScanRequest) -> set[tuple[str, str]]:
     return {key_of(item) for item in Scan(sink.plane, request).items()}
 
 
+def what_was_written(report: LoadReport) -> str:
+    """The line of every error that says what a load that ended early has changed."""
+    written = report.rows.written
+    return f"{written:,} items were written and are kept" if written else "nothing was written"
+
+
 def _errors(report: LoadReport, outside: tuple[str, ...], run: str) -> list[errors.OpsError]:
     found: list[errors.OpsError] = []
-    done = f"{report.rows.written:,} items were written and are kept"
+    done = what_was_written(report)
     again = f"ops load ... --resume {run}"
     if report.error is not None:
         found.append(translated(report.error, run, done))

@@ -69,6 +69,14 @@ def test_a_source_that_refuses_ends_with_its_reason_and_the_way_out(
     assert time.monotonic() - began < 30
 
 
+def test_a_wait_for_the_source_is_told_with_its_reason_and_its_end(whole: WholeSandbox) -> None:
+    whole.source_fault("rate-limit", path="top-tracks", retry_after="1", count=1)
+    done = whole.ops(*LOAD)
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("  waiting ")]
+    assert re.search(r" 1 s for the track source: HTTP 429 API rate limit exceeded \(\d+ s more at most", line)
+
+
 def test_an_unknown_artist_is_quarantined_and_the_others_are_loaded(whole: WholeSandbox) -> None:
     whole.source_fault("not-found", path="top-tracks", count=1)
     done = whole.ops(*LOAD, "--json")

@@ -13,12 +13,13 @@ from loader.http import HttpDoor, RequestsDoor
 from loader.ledger import UnlimitedLedger
 from loader.load import LoadRequest, Sink, load
 from loader.models import Artist, BadArtist, parse_artist
+from loader.patience import RetryPolicy
 from loader.report import LoadReport
 from loader.runtime import Runtime
 from loader.sources import TrackSource
 from loader.sources.spotify_search import SpotifySearch
 from loader.sources.spotify_top_tracks import SpotifyTopTracks
-from loader.spotify import RetryPolicy, SpotifyAccess, SpotifyClient
+from loader.spotify import SpotifyAccess, SpotifyClient
 from ops.sandbox.spotify_api import Api
 
 QUICK = RetryPolicy(transient_base_s=0.01, default_wait_s=0.05, longest_wait_s=2.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from loader.errors import (
 )
 from loader.http import HttpAnswer, HttpFailure, HttpRequest
 from loader.ledger import FileLedger, Ledger, UnlimitedLedger
+from loader.patience import Waiting
 from loader.spotify import SpotifyAccess, SpotifyClient
 from tests.unit.loader.kit import ManualClock
 
@@ -55,10 +57,15 @@ class Script:
 
 
 def client(
-    door: Script, clock: ManualClock, *, ledger: Ledger | None = None, stop: Callable[[], bool] = lambda: False
+    door: Script,
+    clock: ManualClock,
+    *,
+    ledger: Ledger | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    on_wait: Callable[[Waiting], None] | None = None,
 ) -> SpotifyClient:
     access = SpotifyAccess("id", SECRET, "http://api/v1", "http://accounts")
-    return SpotifyClient(access, door, ledger or UnlimitedLedger(clock.now), clock.runtime(stop))
+    return SpotifyClient(access, door, ledger or UnlimitedLedger(clock.now), clock.runtime(stop), on_wait=on_wait)
 
 
 def test_one_token_serves_until_a_minute_before_its_end(clock: ManualClock) -> None:
@@ -126,8 +133,49 @@ def test_a_missing_retry_after_waits_longer_each_time_and_then_gives_up(clock: M
     door = Script(HttpAnswer(429, {}, b""))
     with pytest.raises(SourceUnavailable):
         client(door, clock).get("/a", {})
-    assert len(door.calls) == 9
-    assert clock.seconds < 9 * 60 * 1.25
+    assert len(door.calls) == 5
+    assert clock.seconds < 120
+
+
+def test_a_source_that_throttles_for_good_is_given_up_after_two_minutes_of_waiting(clock: ManualClock) -> None:
+    door = Script(throttled("50"), throttled("50"), throttled("50"))
+    with pytest.raises(SourceUnavailable, match="throttled 3 times in 112 s of waiting"):
+        client(door, clock).get("/a", {})
+    assert clock.seconds < 120
+
+
+def test_every_wait_is_told_before_it_begins_with_its_reason_and_the_end_of_patience(clock: ManualClock) -> None:
+    door = Script(throttled("2"), throttled("4"), OK)
+    told: list[tuple[float, Waiting]] = []
+    client(door, clock, on_wait=lambda one: told.append((clock.seconds, one))).get("/a", {})
+    assert [(one.seconds, one.left_s) for _, one in told] == [(2.25, 120.0), (4.5, 117.75)]
+    assert told[0][0] == 0
+    assert told[0][1].said == "HTTP 429 Too many requests"
+
+
+def test_threads_that_are_throttled_together_tell_of_one_wait(clock: ManualClock) -> None:
+    told: list[Waiting] = []
+    api = client(Script(throttled("30")), clock, on_wait=told.append, stop=lambda: clock.seconds > 20)
+    threads = [threading.Thread(target=_until_stopped, args=(api,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(told) == 1
+
+
+def _until_stopped(api: SpotifyClient) -> None:
+    with contextlib.suppress(Interrupted):
+        api.get("/a", {})
+
+
+def test_failures_that_last_are_told_and_a_single_one_is_not(clock: ManualClock) -> None:
+    told: list[Waiting] = []
+    client(Script(HttpFailure("reset"), OK), clock, on_wait=told.append).get("/a", {})
+    assert told == []
+    with pytest.raises(SourceUnavailable):
+        client(Script(HttpFailure("reset")), clock, on_wait=told.append).get("/a", {})
+    assert {one.said for one in told} == {"reset"}
 
 
 def test_quota_exceeded_is_never_retried_and_closes_the_ledger_for_later_runs(
