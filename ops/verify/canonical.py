@@ -43,7 +43,7 @@ def _settled() -> re.Pattern[bytes]:
 
 _SETTLED = _settled()
 #: A quotation mark inside a string is escaped, so this is always a set of strings in a text that is settled.
-_SET = re.compile(rb'"SS":\[("[^\]\\]*+")\]')
+_SET = re.compile(rb'"SS":\[("[^\]\\]*")\]')
 
 
 class ShapeError(ValueError):

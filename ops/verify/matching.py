@@ -15,7 +15,7 @@ from typing import Any
 from ops.dynamodb.attributes import decode_binary
 from ops.dynamodb.expressions import Expression
 from ops.model.items import AttributeValue, Item
-from ops.verify.canonical import ShapeError, canonical_value
+from ops.verify.canonical import canonical_value
 
 Test = Callable[[Item], bool]
 #: None: the path leads nowhere in this item.
@@ -174,7 +174,7 @@ def _compare(sign: str, left: AttributeValue | None, right: AttributeValue | Non
 def _plain(value: AttributeValue) -> object:
     try:
         return canonical_value(value)
-    except ShapeError:
+    except ValueError:  # ShapeError, or Unacceptable from inside a number or a binary
         return value
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -68,7 +69,11 @@ class PatchWriter:
             self._file = os.fdopen(os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
         except OSError as error:
             raise _unwritable(self._path, error) from error
-        self._line(self._head.document())
+        try:
+            self._line(self._head.document())
+        except RunFolderUnusable:
+            self._drop()
+            raise
         return self
 
     def add(self, change: Change) -> None:
@@ -95,19 +100,25 @@ class PatchWriter:
     ) -> None:
         if self._file is None:
             return
-        if kind is not None:
-            self._file.close()
-            self._part.unlink(missing_ok=True)
-            return
-        self._line({"end": SCHEMA, "changes": self.count})
         try:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
-            self._part.replace(self._path)
-            sync_folder(self._path.parent)
+            if kind is None:
+                self._line({"end": SCHEMA, "changes": self.count})
+                self._file.flush()
+                os.fsync(self._file.fileno())
+                self._file.close()
+                self._part.replace(self._path)
+                sync_folder(self._path.parent)
         except OSError as problem:
             raise _unwritable(self._path, problem) from problem
+        finally:
+            self._drop()
+
+    def _drop(self) -> None:
+        """Nothing of a patch that was not finished stays."""
+        if self._file is not None:
+            with suppress(OSError):  # what could not be written is told already
+                self._file.close()
+        self._part.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

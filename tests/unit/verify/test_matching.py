@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from ops.dynamodb.expressions import parse_where
+from ops.dynamodb.expressions import Expression, parse_where
 from ops.model.items import Item
 from ops.verify.matching import matcher
 
@@ -30,7 +32,19 @@ ITEM: Item = {
         ("contains(ns, 2.5)", True), ("contains(l, 2)", True), ("contains(l, 'y')", False), ("contains(x, 'y')", False),
         ("size(s) = 4", True), ("size(l) = 2", True), ("size(b) = 3", True), ("size(n) > 0", False),
         ("n = 1 or s = 'rock' and flag = true", True), ("(n = 1 or s = 'rock') and flag = false", False),
-        ("not (n = 1 or s = 'rock')", False),
+        ("not (n = 1 or s = 'rock')", False), ("n between 10 and 10", True), ("n between 1 and 9", False),
+        ("n < 10", False), ("n <= 9", False), ("n > 10", False), ("n >= 11", False), ("n < 100", True),
+        ("s between 'a' and 'z'", True), ("b = b", True), ("flag < true", False), ("l[0] <> 'y'", True),
+        ("s.x = 1", False), ("l.x = 1", False), ("s[0] = 'r'", False), ("nothing[0] = 1", False),
+        ("nothing.x <> 1", True), ("m.year.x = 1", False), ("size(m) = 1", True), ("size(ss) = 2", True),
+        ("size(flag) = 1", False), ("size(null) = 1", False), ("size(nothing) = 0", False),
+        ("attribute_type(s, s)", False), ("attribute_type(nothing, 'S')", False), ("contains(s, 1)", False),
+        ("contains(s, nothing)", False), ("contains(n, '1')", False), ("contains(ns, '1')", False),
+        ("contains(ns, 3)", False), ("contains(m, 'year')", False), ("begins_with(s, 'ck')", False),
+        ("begins_with(s, 1)", False), ("begins_with(nothing, 'a')", False), ("begins_with(b, b)", True),
+        ("begins_with(ss, ss)", False), ("s in ('jazz', 'rock')", True), ("nothing in (1, 2)", False),
+        ("not not n = 10", True), ("n = 10 and not s = 'x'", True), ("n = 1 or n = 2 or n = 10", True),
+        ("n = 10 and s = 'rock' and flag = false", False), ("size(s) > size(l)", True),
     ],
 )  # fmt: skip
 def test_a_condition_is_decided_as_dynamodb_decides_it(text: str, wanted: bool) -> None:
@@ -39,3 +53,24 @@ def test_a_condition_is_decided_as_dynamodb_decides_it(text: str, wanted: bool) 
 
 def test_the_top_level_attributes_that_a_condition_speaks_of() -> None:
     assert matcher(parse_where("m.year < 1 and (n = 1 or size(s) > 2)")).attributes == {"m", "n", "s"}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("#a", "ends too early"), ("#a =", "ends too early"), ("#a = :v #a", "goes on behind its end"),
+        ("#a AND :v", "'AND' in '#a AND :v' is no comparison"), ("#a = AND", "'AND' in '#a = AND' is no operand"),
+        ("(#a = :v", "')' is missing"), ("#a IN :v", "'(' is missing"), ("#a BETWEEN :v OR :v", "'AND' is missing"),
+        ("size #a = :v", "'(' is missing"), ("size(#a = :v", "')' is missing"),
+        ("begins_with(#a, :v", "')' is missing"), ("begins_with #a", "'(' is missing"),
+    ],
+)  # fmt: skip
+def test_an_expression_that_is_none_is_named(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(reason)):
+        matcher(Expression(text, {"#a": "n"}, {":v": {"N": "1"}}))
+
+
+def test_an_odd_value_is_only_equal_to_itself() -> None:
+    odd = Expression("#a = :v", {"#a": "n"}, {":v": {"N": "NaN"}})
+    assert matcher(odd).matches({"n": {"N": "NaN"}})
+    assert not matcher(odd).matches({"n": {"N": "nan"}})

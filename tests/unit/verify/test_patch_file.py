@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import os
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
-from ops.errors import BadArgument
-from ops.model.items import KeySchema
-from ops.verify.patch import Change, as_expected, item_digest, verdict
-from ops.verify.patch_file import PatchHead, PatchWriter, read_changes, read_head
+from ops.errors import BadArgument, RunFolderUnusable
+from ops.model.items import Item, KeySchema
+from ops.verify.patch import Change, as_expected, by_key, item_digest, verdict
+from ops.verify.patch_file import PatchHead, PatchWriter, file_sha256, read_changes, read_head
 
 KEYS = KeySchema("pk", "S")
 HEAD = PatchHead(KEYS)
@@ -112,3 +115,98 @@ def test_an_expected_item_may_be_known_by_its_digest_alone(tmp_path: Path) -> No
 def test_what_a_person_must_decide_is_a_conflict_even_when_the_item_is_as_expected() -> None:
     change = Change({"pk": {"S": "a"}}, ONE, TWO, reason="mixed")
     assert (verdict(change, ONE), verdict(change, TWO)) == ("conflict", "already")
+
+
+def test_the_digest_of_a_written_patch_is_that_of_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    assert file_sha256(path) == ""
+    with PatchWriter(path, HEAD) as writer:
+        writer.add(Change({"pk": {"S": "a"}}, ONE, TWO))
+    assert writer.sha256 == file_sha256(path) == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert writer.count == 1
+
+
+def test_a_patch_that_cannot_be_written_says_so_and_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(RunFolderUnusable, match="cannot write"):
+        PatchWriter(tmp_path / "none" / "p.jsonl", HEAD).__enter__()
+    path = tmp_path / "p.jsonl"
+    with PatchWriter(path, HEAD) as writer:
+        writer.add(Change({"pk": {"S": "a"}}, ONE, TWO))
+    before = path.read_bytes()
+
+    def full(number: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RunFolderUnusable, match="cannot write") as caught, PatchWriter(path, HEAD) as writer:
+        writer.add(Change({"pk": {"S": "a"}}, None, ONE))
+    assert "No space left" in caught.value.why
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("good", [0, 1, 2])
+def test_a_disk_that_is_full_at_any_line_ends_the_patch_and_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, good: int
+) -> None:
+    class Full(io.FileIO):
+        lines = 0
+
+        def write(self, text: Any) -> int:
+            self.lines += 1
+            if self.lines > good:
+                raise OSError(28, "No space left on device")
+            return super().write(text)
+
+    monkeypatch.setattr(os, "fdopen", Full)
+    with pytest.raises(RunFolderUnusable, match="cannot write"), PatchWriter(tmp_path / "p.jsonl", HEAD) as writer:
+        writer.add(Change({"pk": {"S": "a"}}, None, ONE))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"[1]", "line 2 is no JSON object"),
+        (b'{"op":"put","key":{"pk":{"S":"a"}},"expected":null}', "line 2 lacks the member 'wanted'"),
+        (b'{"op":"put","key":{"pk":{"S":"a"}},"wanted":{"pk":{"S":"a"}}}', "line 2 lacks the member 'expected'"),
+        (b'{"op":"delete","wanted":null,"expected":null}', "line 2 lacks the member 'key'"),
+        (b'{"op":"put","key":{"pk":{"S":"a"}},"expected":5,"wanted":{"pk":{"S":"a"}}}', "line 2 cannot be used"),
+        (
+            b'{"op":"put","key":{"pk":{"S":"a"}},"expected":{"digest":"00"},"wanted":{"pk":{"S":"a"}}}',
+            "neither an item nor a digest",
+        ),
+    ],
+)
+def test_a_line_that_is_no_change_is_named(path: Path, line: bytes, reason: str) -> None:
+    lines = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join([lines[0], line, *lines[2:]]) + b"\n")
+    with pytest.raises(BadArgument, match=reason):
+        list(read_changes(path, HEAD))
+
+
+def test_a_wanted_item_must_fit_the_indexes_of_the_table(tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    wanted: Item = {"pk": {"S": "a"}, "genre": {"N": "5"}}
+    with PatchWriter(path, HEAD) as writer:
+        writer.add(Change({"pk": {"S": "a"}}, None, wanted))
+    assert [one.wanted for one in read_changes(path, HEAD)] == [wanted]
+    with pytest.raises(BadArgument, match="genre"):
+        list(read_changes(path, HEAD, {"genre_index": KeySchema("genre")}))
+
+
+def test_a_note_and_the_table_of_a_patch_are_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    head = PatchHead(KeySchema("pk", "S", "sk", "N"), "arn", "id", "a diff")
+    with PatchWriter(path, head) as writer:
+        writer.add(Change({"pk": {"S": "a"}, "sk": {"N": "1"}}, None, None, item_digest(ONE), reason="mixed"))
+    assert read_head(path) == head
+    document = orjson.loads(path.read_bytes().splitlines()[1])
+    assert (document["note"], document["expected"]) == ("mixed", {"digest": item_digest(ONE)})
+
+
+def test_a_key_that_stands_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="stands twice"):
+        by_key([ONE, TWO], KEYS)
