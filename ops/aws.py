@@ -30,6 +30,9 @@ _EXPIRED = frozenset(
     {"ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException", "InvalidClientTokenId",
      "InvalidSignatureException", "SignatureDoesNotMatch", "InvalidAccessKeyId"}
 )  # fmt: skip
+#: A clock that is wrong makes good credentials useless: these codes, or these words beside any other.
+_SKEWED = frozenset({"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"})
+_SKEWED_WORDS = ("Signature expired", "Signature not yet current")
 _THROTTLED = frozenset({"ThrottlingException", "Throttling", "RequestLimitExceeded", "TooManyRequestsException"})
 
 
@@ -240,6 +243,11 @@ def refuse(code: str, message: str, operation: str, params: dict[str, Any]) -> N
     target = target_of(params)
     if code in _DENIED:
         raise NotAllowed(f"not allowed: {operation} on {target}", why=message, changed="this call changed nothing")
+    if code in _SKEWED or (code in _EXPIRED and message.startswith(_SKEWED_WORDS)):
+        raise CredentialsUnusable(
+            f"the clock of this machine is not AWS's: {operation} was refused", why=message,
+            fix=("set the clock: AWS takes a request within 15 minutes of its own time", "run the same command again"),
+        )  # fmt: skip
     if code in _EXPIRED:
         raise CredentialsUnusable(f"credentials refused by {operation}", why=message)
     if code in _THROTTLED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -10,14 +11,26 @@ import orjson
 import pytest
 
 from ops.aws import Aws, AwsError
-from ops.dynamodb.client import DataPlane
+from ops.clock import SystemClock
+from ops.dynamodb.client import DataPlane, data_plane
+from ops.dynamodb.durable import Checkpoint, DeadLetters, put_lines
 from ops.dynamodb.expressions import parse_sort, parse_where
 from ops.dynamodb.lines import read_lines, write_lines
 from ops.dynamodb.query import QueryRequest, get_item, get_items, query
+from ops.dynamodb.retry import RetryPolicy
 from ops.dynamodb.scan import Scan, ScanRequest
 from ops.dynamodb.table import Table, describe_table
-from ops.dynamodb.write import BulkWriter, Rejected, WriteTarget, delete_item, put_item, update_item
-from ops.errors import ResourceNotFound, TableNotFound
+from ops.dynamodb.write import BulkWriter, Rejected, WriteCounts, WriteTarget, delete_item, put_item, update_item
+from ops.errors import (
+    BadResponse,
+    CredentialsUnusable,
+    NotAllowed,
+    OpsError,
+    ResourceNotFound,
+    TableNotFound,
+    Throttled,
+    Unreachable,
+)
 from ops.model.items import Item, key_of
 from ops.model.proof import SideInfo
 from ops.sandbox.control import SandboxControl
@@ -25,7 +38,7 @@ from ops.verify.canonical import canonical_item
 from ops.verify.compare import compare, gather
 from ops.verify.control import stream_control
 from ops.verify.sides import LinesSide, TableSide, index_side
-from tests.sandbox.dataplane.kit import fill, make_table, tracks
+from tests.sandbox.dataplane.kit import Brisk, fill, make_table, tracks
 
 
 def canonical(items: list[Item]) -> list[bytes]:
@@ -48,11 +61,15 @@ def test_what_was_written_is_read_over_many_pages(plane: DataPlane, table: Table
 
 FAULTS = [
     ("throttle", 0.4),
+    ("throttling", 0.4),
     ("error500", 0.4),
+    ("error500_after_apply", 0.3),
     ("reset", 0.3),
     ("reset_after_apply", 0.3),
     ("truncate", 0.4),
     ("cut", 0.3),
+    ("bad_crc", 0.3),
+    ("missing_members", 0.3),
 ]
 
 
@@ -218,6 +235,59 @@ def test_bulk_delete_leaves_only_what_was_not_named(aws: Aws, plane: DataPlane) 
     writer = BulkWriter(plane, WriteTarget(table.name, table.keys))
     writer.delete(key_of(item, table.keys) for item in items[:70])
     assert canonical(list(Scan(plane, ScanRequest(table.name)).items())) == canonical(items[70:])
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("fault", "error", "code"),
+    [
+        ("throttle", Throttled, 9),
+        ("unprocessed", Throttled, 9),
+        ("error500", BadResponse, 9),
+        ("truncate", BadResponse, 9),
+        ("reset_after_apply", Unreachable, 9),
+        ("region_down", Unreachable, 9),
+        ("expired_token", CredentialsUnusable, 8),
+        ("denied", NotAllowed, 8),
+    ],
+)
+def test_a_load_that_a_fault_ends_goes_on_where_it_was_settled_when_the_fault_is_over(
+    aws: Aws, sandbox: SandboxControl, tmp_path: Path, fault: str, error: type[OpsError], code: int, seed: int
+) -> None:
+    table = make_table(aws, f"ended-{fault}-{seed}")
+    items = tracks(400)
+    lines = [orjson.dumps({"Item": item}) + b"\n" for item in items]
+    hasty = data_plane(aws, Brisk(), Random(seed), policy=RetryPolicy(attempts=3, unreached_attempts=3))
+    start, settled = Random(seed).randrange(1, 300), [0]
+
+    def run(on_acknowledged: Callable[[int], None] | None) -> WriteCounts:
+        writer = BulkWriter(hasty, WriteTarget(table.name, table.keys), on_acknowledged=on_acknowledged, most=4)
+        checkpoint = Checkpoint(tmp_path / "checkpoint.json", "lines", SystemClock(), every_s=0.0)
+        return put_lines(writer, lines, checkpoint, DeadLetters(tmp_path / "dead.jsonl"))
+
+    def strike(position: int) -> None:
+        settled.append(position)
+        if position >= start:
+            sandbox.set_fault(fault, share=1.0, seed=seed, region="us-east-1" if fault == "region_down" else None)
+
+    with pytest.raises(error) as caught:
+        run(strike)
+    assert caught.value.exit_code == code
+    assert "items were written" in caught.value.changed
+    sandbox.clear_faults()
+    held = canonical(list(Scan(hasty, ScanRequest(table.name, consistent=True)).items()))
+    assert set(canonical(items[: settled[-1]])) <= set(held) < set(canonical(items))
+    assert run(None) == WriteCounts(read=400, written=400)
+    assert canonical(list(Scan(hasty, ScanRequest(table.name, consistent=True)).items())) == canonical(items)
+
+
+def test_answers_that_come_late_are_waited_for(plane: DataPlane, table: Table, sandbox: SandboxControl) -> None:
+    sandbox.set_fault("slow", share=0.2, seed=5, delay_s=0.2)
+    items = tracks(300)
+    fill(plane, table, items)
+    assert sandbox.faults()[0]["injected"] > 0
+    sandbox.clear_faults()
+    assert canonical(list(Scan(plane, ScanRequest(table.name)).items())) == canonical(items)
 
 
 @pytest.mark.parametrize(("fault", "share"), [*FAULTS, ("unprocessed", 0.4)])

@@ -163,7 +163,8 @@ def test_a_binary_key_has_limits_in_bytes(bad: Item, reason: str) -> None:
 
 def test_a_key_has_its_attributes_alone_and_they_are_judged() -> None:
     validate_key({"pk": {"S": "a"}, "sk": {"N": "1"}}, KEYS)
-    for bad in ([], {"pk": {"S": "a"}}, item(x={"S": "y"})):
+    wrong: tuple[object, ...] = ([], {"pk": {"S": "a"}}, item(x={"S": "y"}))
+    for bad in wrong:
         with pytest.raises(Unacceptable, match="exactly the attributes pk, sk"):
             validate_key(bad, KEYS)
     with pytest.raises(Unacceptable, match="'pk' is empty"):
