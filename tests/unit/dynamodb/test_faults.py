@@ -17,6 +17,7 @@ from tests.unit.dynamodb.kit import KEYS, MemoryTable, ShuffledTable, StillClock
 
 TARGET = WriteTarget("t", KEYS)
 SEEDS = range(5)
+EMPTY: list[Any] = [{}, None, [], "", 0]
 LATE = "Signature expired: 20261120T100216Z is now earlier than 20261120T102216Z (20261120T103716Z - 15 min.)"
 EARLY = "Signature not yet current: 20261120T100216Z is still later than 20261120T094716Z (… + 15 min.)"
 
@@ -113,7 +114,7 @@ def test_a_page_key_that_comes_again_after_any_number_of_pages_ends_the_scan(see
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_page_key_without_a_key_is_no_last_page(seed: int) -> None:
     random = Random(seed)
-    empty: dict[str, Any] = random.choice([{}, None, [], "", 0])
+    empty: Any = random.choice(EMPTY)
     at = random.randrange(1, 9)
 
     class Losing(MemoryTable):

@@ -8,6 +8,8 @@ import pytest
 
 from ops.dynamodb.retry import Failure
 from ops.dynamodb.write import (
+    BATCH_BYTES,
+    BATCH_ITEMS,
     BulkWriter,
     Rejected,
     WriteCounts,
@@ -171,6 +173,12 @@ def test_a_batch_stays_below_sixteen_megabytes_on_the_wire() -> None:
     counts = BulkWriter(plane(script), TARGET).put(items)
     assert counts.written == 20
     assert [len(asked["RequestItems"]["t"]) for _, asked in script.asked] == [9, 9, 2]
+
+
+def test_a_batch_holds_what_aws_allows_and_hardly_less() -> None:
+    assert BATCH_ITEMS == 25
+    frame = 64 * 1024  # room for the name of the table and what stands around each item
+    assert BATCH_BYTES + frame == 16 * 1024 * 1024
 
 
 def test_keys_are_deleted_and_a_whole_item_is_no_key() -> None:
