@@ -36,6 +36,16 @@ class Consumed:
         for name, units in other.indexes.items():
             self.indexes[name] = self.indexes.get(name, 0.0) + units
 
+    def write(self, table: Table, before: StoredItem | None, after: StoredItem | None) -> None:
+        """A put, update or delete: the larger of both images, and every index that notices."""
+        size = 0 if after is None else after.size_bytes
+        if before is not None and before.size_bytes > size:
+            size = before.size_bytes
+        self.table += _write_units(size)
+        for index in table.all_indexes():
+            if units := _index_units(index, before, after):
+                self.indexes[index.name] = self.indexes.get(index.name, 0.0) + units
+
     def described(self, table: Table, level: str) -> dict[str, Any]:
         """ConsumedCapacity at TOTAL or INDEXES."""
         answer: dict[str, Any] = {
@@ -75,20 +85,14 @@ def read_of(size_bytes: int, *, consistent: bool, index: str | None = None) -> C
 
 
 def write_of(table: Table, before: StoredItem | None, after: StoredItem | None) -> Consumed:
-    """A put, update or delete: the larger of both images, and every index that notices."""
-    consumed = Consumed(_write_units(max(_size(before), _size(after))))
-    for index in table.all_indexes():
-        if units := _index_units(index, before, after):
-            consumed.indexes[index.name] = units
+    """What one write consumes."""
+    consumed = Consumed()
+    consumed.write(table, before, after)
     return consumed
 
 
-def _size(item: StoredItem | None) -> int:
-    return 0 if item is None else item.size_bytes
-
-
 def _write_units(size_bytes: int) -> float:
-    return float(max(1, math.ceil(size_bytes / WRITE_UNIT_BYTES)))
+    return float(-(-size_bytes // WRITE_UNIT_BYTES) or 1)
 
 
 def _index_units(index: Any, before: StoredItem | None, after: StoredItem | None) -> float:

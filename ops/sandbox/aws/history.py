@@ -64,11 +64,11 @@ class History:
             self.actor = outer
 
     def _record(self, table: Table, key: Key, before: StoredItem | None, after: StoredItem | None) -> None:
-        state_of(table).version += 1
         buffer: list[Pending] | None = getattr(self._running, "buffer", None)
         if buffer is None:
-            self._commit([(table, key, before, after)])
+            self._commit_one(table, key, before, after, self._world.now())
         else:
+            state_of(table).version += 1
             buffer.append((table, key, before, after))
 
     @contextmanager
@@ -89,13 +89,19 @@ class History:
     def _commit(self, changes: list[Pending]) -> None:
         now_s = self._world.now()
         for table, key, before, after in changes:
-            state = state_of(table)
-            if state.recovery_since_s is not None:
-                state.journal.append(now_s, key, after)
-                if now_s >= state.trim_due_s:
-                    self._trim(table, now_s)
-            for listener in self.on_commit:
-                listener(table, before, after)
+            self._commit_one(table, key, before, after, now_s)
+
+    def _commit_one(
+        self, table: Table, key: Key, before: StoredItem | None, after: StoredItem | None, now_s: float
+    ) -> None:
+        state = state_of(table)
+        state.version += 1
+        if state.recovery_since_s is not None:
+            state.journal.append(now_s, key, after)
+            if now_s >= state.trim_due_s:
+                self._trim(table, now_s)
+        for listener in self.on_commit:
+            listener(table, before, after)
 
     def _trim(self, table: Table, now_s: float) -> None:
         state, bounds = state_of(table), window_of(self._world, table)

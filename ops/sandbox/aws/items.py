@@ -20,8 +20,9 @@ class KeyValue(DynamoType):
     """A checked and normalised key value: hashed once, where moto converts it for each look-up and comparison."""
 
     def __init__(self, value: dict[str, Any]) -> None:
-        ((self.type, self.value),) = value.items()
-        self._hash = hash((self.type, Decimal(self.value) if self.type == "N" else self.value))
+        ((kind, content),) = value.items()
+        self.type, self.value = kind, content
+        self._hash = hash((kind, Decimal(content) if kind == "N" else content))
 
     def __hash__(self) -> int:
         return self._hash
@@ -38,6 +39,11 @@ class KeyValue(DynamoType):
 class StoredItem(Item):
     """moto's Item over a checked and normalised wire item. Never changed in place, hence never copied."""
 
+    hash_key: KeyValue
+    range_key: KeyValue | None = None
+    _attrs: LimitedSizeDict | None = None
+    _raw: bytes | None = None
+
     def __new__(cls, *_args: Any, **_kwargs: Any) -> StoredItem:
         # moto's base class keeps every instance for its dashboard, for ever
         return object.__new__(cls)
@@ -45,11 +51,12 @@ class StoredItem(Item):
     def __init__(self, key_names: list[str], wire: Wire, size_bytes: int) -> None:
         self.wire = wire
         self.size_bytes = size_bytes
-        self.hash_key = KeyValue(wire[key_names[0]])
-        self.range_key = KeyValue(wire[key_names[1]]) if len(key_names) > 1 else None
-        self.key: Key = key_of(key_names, wire)
-        self._attrs: LimitedSizeDict | None = None
-        self._raw: bytes | None = None
+        self.hash_key = first = KeyValue(wire[key_names[0]])
+        if len(key_names) > 1:
+            self.range_key = second = KeyValue(wire[key_names[1]])
+            self.key: Key = ((first.type, first.value), (second.type, second.value))
+        else:
+            self.key = ((first.type, first.value),)
 
     @property
     def attrs(self) -> LimitedSizeDict:  # type: ignore[override]
@@ -111,6 +118,11 @@ def _binaries(value: Any, convert: Callable[[Any], Any]) -> Any:
 def key_of(key_names: list[str], wire: Wire) -> Key:
     """A plain, hashable key; values are normalised, so equal keys are equal texts."""
     return tuple([next(iter(wire[name].items())) for name in key_names])
+
+
+def key_values(key_names: list[str], wire: Wire) -> tuple[KeyValue, KeyValue | None]:
+    """The key as tables look it up."""
+    return KeyValue(wire[key_names[0]]), KeyValue(wire[key_names[1]]) if len(key_names) > 1 else None
 
 
 def plain_wire(attrs: dict[str, Any]) -> Wire:

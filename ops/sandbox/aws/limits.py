@@ -70,21 +70,23 @@ def key_plan(table: Table) -> KeyPlan:
 
 
 def checked_item(plan: KeyPlan, attributes: Wire) -> StoredItem:
-    """The item as DynamoDB stores it, or the error DynamoDB answers."""
+    """The item as DynamoDB stores it, or the error DynamoDB answers. It keeps what it was given: change nothing."""
     for rule in plan.own:
         if rule.name not in attributes:
             raise validation(f"{_INVALID}Missing the key {rule.name} in the item")
-    wire: Wire = {}
-    sizes: dict[str, int] = {}
+    changed: Wire = {}
     total = 0
     for name, value in attributes.items():
-        wire[name], sizes[name] = checked_value(value)
-        total += (len(name) if name.isascii() else len(name.encode())) + sizes[name]
+        kept, size = checked_value(value)
+        if kept is not value:
+            changed[name] = kept
+        total += (len(name) if name.isascii() else len(name.encode())) + size
+    wire = {**attributes, **changed} if changed else attributes
     for rule in plan.own:
-        _check_key(rule, wire[rule.name], sizes[rule.name])
+        _check_key(rule, wire[rule.name])
     for rule in plan.indexes:
         if rule.name in wire:
-            _check_index_key(rule, wire[rule.name], sizes[rule.name])
+            _check_index_key(rule, wire[rule.name])
     if total > MAX_ITEM_BYTES:
         raise ItemSizeTooLarge
     return StoredItem(plan.names, wire, total)
@@ -96,37 +98,47 @@ def checked_key(plan: KeyPlan, key: Wire) -> Wire:
         raise ProvidedKeyDoesNotExist
     wire: Wire = {}
     for rule in plan.own:
-        wire[rule.name], size = checked_value(key[rule.name])
+        wire[rule.name], _ = checked_value(key[rule.name])
         if rule.kind not in wire[rule.name]:
             raise ProvidedKeyDoesNotExist
-        _check_key(rule, wire[rule.name], size)
+        _check_key(rule, wire[rule.name])
     return wire
 
 
-def _check_key(rule: KeyRule, value: dict[str, Any], size: int) -> None:
-    kind = next(iter(value))
+def _check_key(rule: KeyRule, value: dict[str, Any]) -> None:
+    if _surely_fits(rule, value):
+        return
+    ((kind, content),) = value.items()
     if kind != rule.kind:
         raise validation(f"{_INVALID}Type mismatch for key {rule.name} expected: {rule.kind} actual: {kind}")
-    if not value[kind]:
+    if not content:
         raise validation(f"{_NOT_VALID}{_EMPTY} {_word(kind)} value. Key: {rule.name}")
-    if size > rule.limit_bytes:
+    if checked_value(value)[1] > rule.limit_bytes:
         raise HashKeyTooLong if rule.partition else RangeKeyTooLong
 
 
-def _check_index_key(rule: KeyRule, value: dict[str, Any], size: int) -> None:
-    kind = next(iter(value))
+def _check_index_key(rule: KeyRule, value: dict[str, Any]) -> None:
+    if _surely_fits(rule, value):
+        return
+    ((kind, content),) = value.items()
     if kind != rule.kind:
         raise validation(
             f"{_INVALID}Type mismatch for Index Key {rule.name} Expected: {rule.kind} Actual: {kind} "
             f"IndexName: {rule.index}"
         )
-    if not value[kind]:
+    if not content:
         raise validation(
             f"{_NOT_VALID}A value specified for a secondary index key is not supported. "
             f"{_EMPTY} {_word(kind)} value. IndexName: {rule.index}, IndexKey: {rule.name}"
         )
-    if size > rule.limit_bytes:
+    if checked_value(value)[1] > rule.limit_bytes:
         raise HashKeyTooLong if rule.partition else RangeKeyTooLong
+
+
+def _surely_fits(rule: KeyRule, value: dict[str, Any]) -> bool:
+    """Of the right type, not empty, and short enough for any key: no character takes more than four bytes."""
+    content = value.get(rule.kind)
+    return content is not None and 0 < 4 * len(content) <= MAX_SORT_KEY_BYTES
 
 
 def _word(kind: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, cast
 from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 from moto.dynamodb.models.table import Table
 
-from ops.sandbox.aws.items import Key, KeyValue, StoredItem
+from ops.sandbox.aws.items import Key, KeyValue, StoredItem, key_values
 from ops.sandbox.aws.journal import Journal
 from ops.sandbox.aws.world import ACCOUNT
 
@@ -116,10 +116,14 @@ def all_items(table: Table) -> list[StoredItem]:
 
 def stored(table: Table, key: dict[str, Any]) -> StoredItem | None:
     """The item under this wire key, which must already be checked and normalised."""
-    names = key_names(table)
-    found: Any = table.items.get(KeyValue(key[names[0]]))
-    if found is not None and len(names) > 1:
-        found = found.get(KeyValue(key[names[1]]))
+    return held(table, *key_values(key_names(table), key))
+
+
+def held(table: Table, hash_key: KeyValue, range_key: KeyValue | None) -> StoredItem | None:
+    """The item under this key; `range_key` is None where the table has none."""
+    found: Any = table.items.get(hash_key)
+    if found is not None and range_key is not None:
+        found = found.get(range_key)
     return cast("StoredItem | None", found)
 
 

@@ -21,34 +21,40 @@ MAX_NESTING = 32
 MAX_DIGITS = 38
 CONTAINER_BYTES = 3  # a list or map: 3 bytes and 1 per element
 
-_PLAIN_INTEGER = re.compile(r"(?:0|-?[1-9][0-9]{0,37})\Z")
+_PLAIN_INTEGER = re.compile(r"(?:0|-?[1-9][0-9]{0,37})\Z").match
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z")
 
 Checked = tuple[dict[str, Any], int]
+# what stands behind the type, the very object when it was normal already, and its size in bytes
+Content = tuple[Any, int]
 
 
 def checked_value(value: Any, depth: int = 0) -> Checked:
-    """The normalised attribute value and its size in bytes; ValidationException as AWS words it."""
+    """The normalised attribute value, the very object when it was normal, and its size in bytes.
+
+    Otherwise the ValidationException that AWS answers.
+    """
     if type(value) is not dict or len(value) != 1:
         raise validation("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
     ((kind, content),) = value.items()
-    if kind == "S":
-        if type(content) is not str:
-            raise SerializationException("NUMBER_VALUE cannot be converted to String")
+    # most values by far, and stored as they came: nothing is made for them
+    if kind == "S" and type(content) is str:
         return value, len(content) if content.isascii() else len(content.encode())
+    if kind == "N" and type(content) is str and _PLAIN_INTEGER(content):
+        return value, _integer_bytes(content)
     check = _CHECKS.get(kind)
     if check is None:
         raise validation("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
-    return check(content, depth)
+    normal, size = check(content, depth)
+    return (value if normal is content else {kind: normal}), size
 
 
 def normal_number(text: Any) -> tuple[str, int]:
     """Plain notation without needless zeros, and the stored size: a byte per two digits and one more."""
     if type(text) is not str:
         raise SerializationException("NUMBER_VALUE cannot be converted to String")
-    if _PLAIN_INTEGER.match(text):
-        digits = len(text.strip("-").rstrip("0"))
-        return text, (digits + 1) // 2 + 1 + text.startswith("-")
+    if _PLAIN_INTEGER(text):
+        return text, _integer_bytes(text)
     if not _NUMBER.match(text):
         raise validation(f"The parameter cannot be converted to a numeric value: {text}")
     sign, digit_tuple, exponent = Decimal(text).as_tuple()
@@ -60,6 +66,13 @@ def normal_number(text: Any) -> tuple[str, int]:
     _check_magnitude(len(stripped), power + len(stripped) - 1)
     number = Decimal((sign, tuple(map(int, stripped)), power))
     return format(number, "f"), (len(stripped) + 1) // 2 + 1 + sign
+
+
+def _integer_bytes(text: str) -> int:
+    """Stored size of a whole number in plain notation."""
+    if text[0] == "-":
+        return (len(text.rstrip("0")) >> 1) + 2
+    return (len(text.rstrip("0")) + 1 >> 1) + 1
 
 
 def _check_magnitude(digits: int, adjusted: int) -> None:
@@ -88,32 +101,22 @@ def _normal_string(content: Any) -> tuple[str, int]:
     return content, len(content.encode())
 
 
-def _number(content: Any, _depth: int) -> Checked:
-    text, size = normal_number(content)
-    return {"N": text}, size
+def _boolean(content: Any, _depth: int) -> Content:
+    _check_type(content, bool)
+    return content, 1
 
 
-def _binary(content: Any, _depth: int) -> Checked:
-    text, size = normal_binary(content)
-    return {"B": text}, size
-
-
-def _boolean(content: Any, _depth: int) -> Checked:
-    if type(content) is not bool:
-        raise SerializationException("Unexpected value type in payload")
-    return {"BOOL": content}, 1
-
-
-def _null(content: Any, _depth: int) -> Checked:
+def _null(content: Any, _depth: int) -> Content:
     if content is not True:
         raise validation(
             "One or more parameter values were invalid: Null attribute value types must have the value of true"
         )
-    return {"NULL": True}, 1
+    return content, 1
 
 
-def _set_of(kind: str, normal: Callable[[Any], tuple[str, int]], word: str) -> Callable[[Any, int], Checked]:
-    def check(content: Any, _depth: int) -> Checked:
+def _set_of(normal: Callable[[Any], tuple[str, int]], word: str) -> Callable[[Any, int], Content]:
+    def check(content: Any, _depth: int) -> Content:
+        _check_type(content, list)
         if not content:
             # the prefix and both blanks are the service's
             raise validation(
@@ -126,24 +129,38 @@ def _set_of(kind: str, normal: Callable[[Any], tuple[str, int]], word: str) -> C
             raise validation(
                 f"One or more parameter values were invalid: Input collection [{listed}] contains duplicates."
             )
-        return {kind: [text for text, _ in members]}, sum(size for _, size in members)
+        return [text for text, _ in members], sum(size for _, size in members)
 
     return check
 
 
-def _list(content: Any, depth: int) -> Checked:
+def _list(content: Any, depth: int) -> Content:
+    _check_type(content, list)
     _check_depth(depth)
-    checked = [checked_value(one, depth + 1) for one in content]
-    return {"L": [one for one, _ in checked]}, CONTAINER_BYTES + sum(size + 1 for _, size in checked)
+    total, normal, changed = CONTAINER_BYTES, [], False
+    for one in content:
+        kept, size = checked_value(one, depth + 1)
+        normal.append(kept)
+        changed |= kept is not one
+        total += size + 1
+    return (normal if changed else content), total
 
 
-def _map(content: Any, depth: int) -> Checked:
+def _map(content: Any, depth: int) -> Content:
+    _check_type(content, dict)
     _check_depth(depth)
-    total, normal = CONTAINER_BYTES, {}
+    total, changed = CONTAINER_BYTES, {}
     for name, one in content.items():
-        normal[name], size = checked_value(one, depth + 1)
-        total += len(name.encode()) + size + 1
-    return {"M": normal}, total
+        kept, size = checked_value(one, depth + 1)
+        if kept is not one:
+            changed[name] = kept
+        total += (len(name) if name.isascii() else len(name.encode())) + size + 1
+    return ({**content, **changed} if changed else content), total
+
+
+def _check_type(content: Any, wanted: type) -> None:
+    if type(content) is not wanted:
+        raise SerializationException("Unexpected value type in payload")
 
 
 def _check_depth(depth: int) -> None:
@@ -154,14 +171,15 @@ def _check_depth(depth: int) -> None:
         )
 
 
-_CHECKS: dict[str, Callable[[Any, int], Checked]] = {
-    "N": _number,
-    "B": _binary,
+_CHECKS: dict[str, Callable[[Any, int], Content]] = {
+    "S": lambda content, _: _normal_string(content),
+    "N": lambda content, _: normal_number(content),
+    "B": lambda content, _: normal_binary(content),
     "BOOL": _boolean,
     "NULL": _null,
-    "SS": _set_of("SS", _normal_string, "string"),
-    "NS": _set_of("NS", normal_number, "number"),
-    "BS": _set_of("BS", normal_binary, "binary"),
+    "SS": _set_of(_normal_string, "string"),
+    "NS": _set_of(normal_number, "number"),
+    "BS": _set_of(normal_binary, "binary"),
     "L": _list,
     "M": _map,
 }

@@ -16,25 +16,25 @@ from ops.sandbox.aws.capacity import Consumed, level_of, write_of
 from ops.sandbox.aws.errors import service_error, validation
 from ops.sandbox.aws.expressions import condition_of
 from ops.sandbox.aws.history import History
-from ops.sandbox.aws.items import Key, StoredItem, key_of
+from ops.sandbox.aws.items import Key, KeyValue, StoredItem, key_of, key_values
 from ops.sandbox.aws.limits import checked_item, checked_key, key_plan
 from ops.sandbox.aws.reads import EMPTY_BATCH
-from ops.sandbox.aws.tables import stored
+from ops.sandbox.aws.tables import held, stored
 from ops.sandbox.aws.throughput import Meter, Refusal, throttled
 
 MAX_BATCH_REQUESTS = 25
 MAX_BATCH_BYTES = 16 * 1024 * 1024
 
 Document = dict[str, Any]
-# table, key, item to put (None: delete), the request as it came
-Step = tuple[Table, Key, StoredItem | None, dict[str, Any]]
+# name in the request, table, key, partition and sort key, item to put (None: delete), the request as it came
+Step = tuple[str, Table, Key, KeyValue, KeyValue | None, StoredItem | None, Document]
 
 
 def put_item(history: History, meter: Meter, table: Table, body: Document) -> bytes:
     """PutItem."""
     level = level_of(body)
     item = checked_item(key_plan(table), body["Item"])
-    before = stored(table, item.wire)
+    before = held(table, item.hash_key, item.range_key)
     _check_throughput(meter, table, before, item)
     _check_condition(body, before)
     history.put(table, item, before)
@@ -83,10 +83,9 @@ def batch_write_item(
     """Checks first, all of them; then each request by itself. `left_out` come back unprocessed."""
     level, requests = level_of(body), body["RequestItems"]
     _check_batch_size(requests, size_bytes)
-    steps = [step for name, listed in requests.items() for step in _steps(tables[name], listed)]
+    steps = [step for name, listed in requests.items() for step in _steps(name, tables[name], listed)]
     if meter.on:
         left_out = _without_tokens(meter, steps, left_out)
-    names = [name for name, listed in requests.items() for _ in listed]
     if left_out and len(left_out) == len(steps):
         raise service_error(
             "ProvisionedThroughputExceededException",
@@ -94,13 +93,17 @@ def batch_write_item(
         )
     unprocessed: dict[str, list[Document]] = {}
     consumed: dict[str, Consumed] = {name: Consumed() for name in requests}
-    for place, (name, (table, _, item, request)) in enumerate(zip(names, steps, strict=True)):
+    for place, (name, table, _, hash_key, range_key, item, request) in enumerate(steps):
         if place in left_out:
             unprocessed.setdefault(name, []).append(request)
             continue
-        before = _apply(history, table, item, request)
+        before = held(table, hash_key, range_key)
+        if item is not None:
+            history.put(table, item, before)
+        elif before is not None:
+            history.delete(table, before)
         if level != "NONE":
-            consumed[name].add(write_of(table, before, item))
+            consumed[name].write(table, before, item)
     answer: Document = {"UnprocessedItems": unprocessed}
     if level != "NONE":
         answer["ConsumedCapacity"] = [one.described(tables[name], level) for name, one in consumed.items()]
@@ -110,26 +113,14 @@ def batch_write_item(
 def _without_tokens(meter: Meter, steps: list[Step], left_out: frozenset[int]) -> frozenset[int]:
     """Requests that the capacity does not admit come back; if that is all of them, the batch is refused."""
     refusals: dict[int, Refusal] = {}
-    for place, (table, key, item, _) in enumerate(steps):
+    for place, (_, table, _, hash_key, range_key, item, _) in enumerate(steps):
         if place not in left_out:
-            wire = dict(zip(table.table_key_attrs, ({kind: value} for kind, value in key), strict=True))
-            refused = meter.admit(table, "Write", write_of(table, stored(table, wire), item))
+            refused = meter.admit(table, "Write", write_of(table, held(table, hash_key, range_key), item))
             if refused is not None:
                 refusals[place] = refused
     if len(refusals) == len(steps):
         raise throttled(refusals[0])
     return left_out | refusals.keys()
-
-
-def _apply(history: History, table: Table, item: StoredItem | None, request: Document) -> StoredItem | None:
-    if item is not None:
-        before = stored(table, item.wire)
-        history.put(table, item, before)
-        return before
-    before = stored(table, checked_key(key_plan(table), request["DeleteRequest"]["Key"]))
-    if before is not None:
-        history.delete(table, before)
-    return before
 
 
 def _check_batch_size(requests: Document, size_bytes: int) -> None:
@@ -144,7 +135,7 @@ def _check_batch_size(requests: Document, size_bytes: int) -> None:
         )
 
 
-def _steps(table: Table, requests: list[Document]) -> list[Step]:
+def _steps(name: str, table: Table, requests: list[Document]) -> list[Step]:
     """The requests of one table, checked; two on one key are refused, put and delete alike."""
     plan = key_plan(table)
     steps: list[Step] = []
@@ -157,11 +148,12 @@ def _steps(table: Table, requests: list[Document]) -> list[Step]:
         ((kind, content),) = request.items()
         if kind == "PutRequest":
             item = checked_item(plan, content["Item"])
-            steps.append((table, item.key, item, request))
+            steps.append((name, table, item.key, item.hash_key, item.range_key, item, request))
         elif kind == "DeleteRequest":
-            steps.append((table, key_of(plan.names, checked_key(plan, content["Key"])), None, request))
+            wire = checked_key(plan, content["Key"])
+            steps.append((name, table, key_of(plan.names, wire), *key_values(plan.names, wire), None, request))
         else:
             raise validation(f"Unknown write request '{kind}'")
-    if len({key for _, key, _, _ in steps}) != len(steps):
+    if len({step[2] for step in steps}) != len(steps):
         raise validation("Provided list of item keys contains duplicates")
     return steps

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,6 +67,36 @@ def test_numbers_at_the_limits_are_accepted(text: str) -> None:
 def test_empty_sets_duplicates_and_malformed_values_are_refused(value: dict[str, Any]) -> None:
     with pytest.raises(JsonRESTError):
         checked_value(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"L": {}}, {"L": ""}, {"L": "ab"}, {"M": []}, {"M": "ab"}, {"SS": "ab"}, {"NS": "12"}, {"BS": {"QQ==": 1}},
+     {"BOOL": "true"}, {"S": 1}, {"N": 1}, {"B": 1}],
+)  # fmt: skip
+def test_a_value_of_another_type_than_it_says_is_refused(value: dict[str, Any]) -> None:
+    with pytest.raises(JsonRESTError) as caught:
+        checked_value(value)
+    assert "SerializationException" in str(caught.value.description)
+
+
+@pytest.mark.parametrize(
+    ("value", "size_bytes"),
+    [({"S": "Größe"}, 7), ({"N": "0"}, 1), ({"N": "7"}, 2), ({"N": "-7"}, 3), ({"N": "1000"}, 2), ({"N": "-123"}, 4),
+     ({"BOOL": True}, 1), ({"NULL": True}, 1), ({"B": "QUJD"}, 3), ({"SS": ["a", "bc"]}, 3), ({"NS": ["1", "12"]}, 4),
+     ({"L": []}, 3), ({"L": [{"S": "ab"}, {"N": "1"}]}, 9), ({"M": {}}, 3), ({"M": {"é": {"S": "ab"}}}, 8)],
+)  # fmt: skip
+def test_what_is_normal_is_kept_as_it_is_and_measured(value: dict[str, Any], size_bytes: int) -> None:
+    before = orjson.dumps(value)
+    stored, size = checked_value(value)
+    assert (size, orjson.dumps(stored), orjson.dumps(value)) == (size_bytes, before, before)
+
+
+@pytest.mark.parametrize("wrap", [lambda one: {"L": [{"S": "a"}, one]}, lambda one: {"M": {"a": {"S": "a"}, "b": one}}])
+def test_what_is_not_normal_is_stored_normal_and_the_given_value_is_left_alone(wrap: Any) -> None:
+    value = wrap({"N": "01.0"})
+    stored, _ = checked_value(value)
+    assert (stored, value) == (wrap({"N": "1"}), wrap({"N": "01.0"}))
 
 
 def _nested(levels: int) -> dict[str, Any]:
