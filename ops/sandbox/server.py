@@ -22,8 +22,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from werkzeug.serving import BaseWSGIServer
-
+    from ops.sandbox.aws.serving import Server
     from ops.sandbox.aws.world import Durations, World
 
 HOST = "127.0.0.1"
@@ -67,8 +66,8 @@ def write_ready_file(folder: Path, port: int, token: str) -> None:
     draft.replace(target)
 
 
-def listen(world: World, port: int, folder: Path) -> BaseWSGIServer:
-    """A bound, threaded HTTP server; OSError when the port is taken."""
+def listen(world: World, port: int, folder: Path) -> Server:
+    """A bound HTTP server; OSError when the port is taken."""
     from ops.sandbox.aws.install import build
 
     application = build(world)
@@ -76,19 +75,10 @@ def listen(world: World, port: int, folder: Path) -> BaseWSGIServer:
     from ops.sandbox.aws.keeping import load
 
     load(world, folder)
-    from werkzeug.serving import make_server
-
-    from ops.sandbox.aws.http import KeepAliveHandler
+    from ops.sandbox.aws.serving import Server
 
     with _bound(port) as listener:
-        return make_server(
-            HOST,
-            port,
-            Door(application, world, folder),
-            threaded=True,
-            request_handler=KeepAliveHandler,
-            fd=os.dup(listener.fileno()),
-        )
+        return Server(listener, Door(application, world, folder), world)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

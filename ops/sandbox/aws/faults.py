@@ -114,6 +114,11 @@ class FaultPlan:
     def __init__(self) -> None:
         self._faults: dict[str, Fault] = {}
 
+    @property
+    def any(self) -> bool:
+        """Whether one is on."""
+        return bool(self._faults)
+
     def set(self, wanted: Mapping[str, Any]) -> Fault:
         """Turn one on from `{"name","share","seed","count","operations",…}`; ValueError says what is wrong."""
         name = str(wanted.get("name", ""))

@@ -18,6 +18,7 @@ from ops.sandbox.aws.keeping import HOLDERS
 # made anew by every process, or made for one request: nothing of them outlives the process
 NOT_KEPT = {
     "admin.Admin", "application.SandboxApplication", "backup_http.Routes", "dataplane.DataPlane", "door.Door",
+    "serving.Server",
 }  # fmt: skip
 
 
