@@ -68,6 +68,8 @@ def figure(sample: Sample, kind: Figure) -> float:
         return sample.items / wall_s
     if kind == "items_per_server_cpu_s":
         return sample.items / max(sample.server_cpu_s, 1e-6)
+    if kind == "items_per_whole_cpu_s":
+        return sample.items / (cpu_s + sample.server_cpu_s)
     return cpu_s if kind == "cpu_s" else wall_s
 
 

@@ -134,7 +134,8 @@ def one_round(stage: Stage, outcomes: Sequence[Outcome], number: int, runs: int)
 
 def server_share(outcomes: Sequence[Outcome]) -> float:
     """The largest share of a run's wall time that the C server was busy; limits ask it for nothing else."""
-    clients = [one for one in outcomes if not one.case.work.startswith("limits:")]
+    clients = [one for one in outcomes if one.case.server not in ("moto", "sandbox")]
+    clients = [one for one in clients if not one.case.work.startswith("limits:")]
     shares = [sample.server_cpu_s / sample.wall_s for one in clients for sample in one.samples if sample.wall_s]
     return max(shares, default=0.0)
 
@@ -172,7 +173,7 @@ class Stage:
             raise CaseFailed(f"{measures['items']} of {case.items} items done")
         if server is not None and load is not None and server.counts and load.items != case.items:
             raise CaseFailed(f"the server saw {load.items} of {case.items} items")
-        return Sample(**measures, server_cpu_s=load.cpu_s if load else 0.0)
+        return Sample(**{"server_cpu_s": load.cpu_s if load else 0.0, **measures})
 
     def _job(self, case: Case, server: Server | None, folder: Path) -> Job:
         job = Job(
@@ -185,6 +186,8 @@ class Stage:
             job = replace(job, files=tuple(map(str, items.write_export(WORK, case.kind, case.items))))
         if case.group == "compare":
             job = replace(job, others=tuple(map(str, items.write_other_side(WORK, case.kind, case.items))))
+        if server is not None and not server.counts:
+            job = replace(job, server_pid=server.pid)
         return replace(job, endpoint=server.url if server else "", folder=str(folder))
 
     @contextmanager

@@ -148,3 +148,12 @@ def test_of_rates_more_is_better() -> None:
     assert fast.middle is not None
     assert fast.middle > slow.middle
     assert {group.figure for group in GROUPS if group.figure.startswith("items")} == RATES
+
+
+def test_the_sandbox_and_its_peer_are_charged_for_client_and_server_together() -> None:
+    slow, fast = (
+        Outcome(CASES[f"sandbox-write.{name}"], [Sample(10_000, 0.1, 9.0, 50.0, server)])
+        for name, server in (("moto", 0.9), ("ours", 0.1))
+    )
+    assert [*slow.figures, *fast.figures] == pytest.approx([10_000, 50_000])
+    assert ratios([slow, fast]) == {"sandbox-write.ours": pytest.approx(5.0)}
