@@ -116,7 +116,7 @@ def _merged(expected: Gathered, found: Gathered, workers: int | None) -> Iterato
     rows = expected.spill.count + found.spill.count
     most = workers or (1 if rows < _WORTH_A_PROCESS_ROWS else processors())
     if most == 1:
-        yield differences(expected.spill, found.spill)
+        yield differences(expected.spill, found.spill, folder=expected.folder or found.folder)
         return
     with tempfile.TemporaryDirectory(dir=expected.folder or found.folder, prefix="ops-compare-") as folder:
         edges = [PARTS * number // most for number in range(most + 1)]

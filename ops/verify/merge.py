@@ -5,13 +5,18 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from ops.model.proof import DifferenceKind
-from ops.verify.spill import FAULT, PARTS, ROW, Row
+from ops.verify.spill import FAULT, PARTS, ROW, Row, Spill
 
-#: Rows of both sides that are looked at together; a part with more is merged in smaller ones.
+#: Rows of both sides that are looked at together; a part with more is parted again, by the next byte.
 AT_ONCE = 100_000
+#: Of each side of such a part, in memory; the rest goes to a file.
+_PARTED_BYTES = 8 * 1024 * 1024
+#: What has this many bytes of the digest in common is merged as it is: no table has as many keys.
+_DEEPEST = 5
 _PAIR, _PAIR_BYTES, _FAULT_BYTE = struct.Struct(">32s32s8x"), 64, 0x80
 
 
@@ -20,6 +25,12 @@ class Parts(Protocol):
 
     def part(self, number: int) -> bytes:
         """The rows of one part."""
+
+    def pieces(self, number: int) -> Iterator[bytes]:
+        """The same, a piece at a time."""
+
+    def part_bytes(self, number: int) -> int:
+        """The size of one part."""
 
 
 class Raw(NamedTuple):
@@ -31,28 +42,40 @@ class Raw(NamedTuple):
 
 
 def differences(
-    expected: Parts, found: Parts, parts: Iterable[int] = range(PARTS), *, at_once: int = AT_ONCE
+    expected: Parts,
+    found: Parts,
+    parts: Iterable[int] = range(PARTS),
+    *,
+    at_once: int = AT_ONCE,
+    folder: Path | None = None,
+    depth: int = 0,
 ) -> Iterator[Raw]:
-    """Missing, extra and changed keys, repeated keys on either side, and items that are not well-formed."""
+    """Missing, extra and changed keys, repeated keys on either side, and items that are not well-formed.
+
+    Memory is that of `at_once` rows, whatever the size of the sides; temporary files lie in `folder`. Both sides are
+    parted by the byte number `depth` of the key's digest.
+    """
     for number in parts:
-        left, right = expected.part(number), found.part(number)
-        slices = -(-(len(left) + len(right)) // (at_once * ROW.size))
-        if slices <= 1:
-            yield from _merge(left, right)
+        size_bytes = expected.part_bytes(number) + found.part_bytes(number)
+        if size_bytes <= at_once * ROW.size or depth == _DEEPEST:
+            yield from _merge(expected.part(number), found.part(number))
             continue
-        # by the second byte of the digest, in its order
-        for mine, theirs in zip(_slices(left, slices), _slices(right, slices), strict=True):
-            yield from _merge(mine, theirs)
+        with _parted(expected, number, depth + 1, folder) as mine, _parted(found, number, depth + 1, folder) as theirs:
+            yield from differences(mine, theirs, at_once=at_once, folder=folder, depth=depth + 1)
 
 
-def _slices(rows: bytes, count: int) -> list[bytearray]:
-    out = [bytearray() for _ in range(min(count, 256))]
-    for at in range(0, len(rows), ROW.size):
-        out[rows[at + 1] * len(out) >> 8] += rows[at : at + ROW.size]
-    return out
+def _parted(side: Parts, number: int, depth: int, folder: Path | None) -> Spill:
+    spill = Spill(folder, memory_limit_bytes=_PARTED_BYTES, depth=depth)
+    try:
+        for piece in side.pieces(number):
+            spill.extend_packed(piece)
+    except BaseException:
+        spill.close()
+        raise
+    return spill
 
 
-def _merge(left: bytes | bytearray, right: bytes | bytearray) -> Iterator[Raw]:
+def _merge(left: bytes, right: bytes) -> Iterator[Raw]:
     wanted: dict[bytes, bytes] = dict(_PAIR.iter_unpack(left))
     seen: dict[bytes, bytes] = dict(_PAIR.iter_unpack(right))
     odd = {*_odd(left, len(wanted)), *_odd(right, len(seen))}
@@ -65,7 +88,7 @@ def _merge(left: bytes | bytearray, right: bytes | bytearray) -> Iterator[Raw]:
         yield from _of_key(mine.get(key, []), theirs.get(key, []))
 
 
-def _odd(rows: bytes | bytearray, distinct: int) -> Iterator[bytes]:
+def _odd(rows: bytes, distinct: int) -> Iterator[bytes]:
     """Keys that stand in the rows more than once, and keys of items that are not well-formed."""
     if distinct * ROW.size != len(rows):
         times = Counter(key for key, _ in _PAIR.iter_unpack(rows))
@@ -75,7 +98,7 @@ def _odd(rows: bytes | bytearray, distinct: int) -> Iterator[bytes]:
         yield from (key for key, _, place in ROW.iter_unpack(rows) if place & FAULT)
 
 
-def _rows(rows: bytes | bytearray, keys: set[bytes]) -> dict[bytes, list[Row]]:
+def _rows(rows: bytes, keys: set[bytes]) -> dict[bytes, list[Row]]:
     found: dict[bytes, list[Row]] = {}
     for key, item, place in ROW.iter_unpack(rows):
         if key in keys:

@@ -59,12 +59,18 @@ class SpillFile:
 
 
 class Spill:
-    """A multiset of rows, written once, then read part by part any number of times."""
+    """A multiset of rows, written once, then read part by part any number of times.
+
+    The byte number `depth` of the key's digest says which part a row belongs to.
+    """
 
     parts = PARTS
 
-    def __init__(self, folder: Path | None = None, *, memory_limit_bytes: int = MEMORY_LIMIT_BYTES) -> None:
+    def __init__(
+        self, folder: Path | None = None, *, memory_limit_bytes: int = MEMORY_LIMIT_BYTES, depth: int = 0
+    ) -> None:
         self._folder = folder
+        self._depth = depth
         self._limit = memory_limit_bytes
         self._held = [bytearray() for _ in range(PARTS)]
         self._held_bytes = 0
@@ -95,11 +101,21 @@ class Spill:
 
     def extend(self, keys: Sequence[bytes], items: Iterable[bytes], places: Iterable[int]) -> None:
         """Keep rows."""
-        held = self._held
+        held, depth = self._held, self._depth
         for key, row in zip(keys, map(ROW.pack, keys, items, places), strict=True):
-            held[key[0]] += row
-        self.count += len(keys)
-        self._held_bytes += len(keys) * ROW.size
+            held[key[depth]] += row
+        self._held_more(len(keys))
+
+    def extend_packed(self, rows: bytes) -> None:
+        """Keep rows that are packed already."""
+        held, depth = self._held, self._depth
+        for at in range(0, len(rows), ROW.size):
+            held[rows[at + depth]] += rows[at : at + ROW.size]
+        self._held_more(len(rows) // ROW.size)
+
+    def _held_more(self, count: int) -> None:
+        self.count += count
+        self._held_bytes += count * ROW.size
         if self._held_bytes > self._limit:
             self._flush()
 
@@ -127,11 +143,21 @@ class Spill:
         return found
 
     def part(self, number: int) -> bytes:
-        """The rows whose key digest begins with the byte `number`."""
-        pieces = [] if self._file is None else _pieces(self._file, self._runs, number)
+        """The rows whose key digest has `number` as its byte, as one."""
+        return b"".join(self.pieces(number))
+
+    def pieces(self, number: int) -> Iterator[bytes]:
+        """The same rows, as much at a time as was held in memory."""
+        if self._file is not None:
+            yield from _pieces(self._file, self._runs, number)
         for other, file in self._others:
-            pieces += _pieces(file, other.runs, number)
-        return b"".join((*pieces, self._held[number]))
+            yield from _pieces(file, other.runs, number)
+        yield bytes(self._held[number])
+
+    def part_bytes(self, number: int) -> int:
+        """The size of a part."""
+        runs = (run for some in (self._runs, *(other.runs for other, _ in self._others)) for run in some)
+        return sum(run[number + 1] - run[number] for run in runs) + len(self._held[number])
 
     def __iter__(self) -> Iterator[Row]:
         for number in range(PARTS):
@@ -166,11 +192,9 @@ class Spill:
         self._held_bytes = 0
 
 
-def _pieces(file: IO[bytes], runs: Iterable[tuple[int, ...]], number: int) -> list[bytes]:
-    found = []
+def _pieces(file: IO[bytes], runs: Iterable[tuple[int, ...]], number: int) -> Iterator[bytes]:
     for run in runs:
         length = run[number + 1] - run[number]
         if length:
             file.seek(run[number])
-            found.append(file.read(length))
-    return found
+            yield file.read(length)

@@ -116,7 +116,7 @@ class MergeJob:
         """Merge; the answer is the number of differences."""
         count = 0
         with BorrowedRows(self.expected) as expected, BorrowedRows(self.found) as found, self.target.open("wb") as file:
-            for raw in differences(expected, found, range(self.first, self.last)):
+            for raw in differences(expected, found, range(self.first, self.last), folder=self.target.parent):
                 file.write(_packed(raw))
                 count += 1
         return {"differences": count}

@@ -169,12 +169,20 @@ class Split:
         self.rows = list(rows)
 
     def part(self, number: int) -> bytes:
-        return b"".join(ROW.pack(*row) for row in self.rows if row.key[0] == number)
+        return b"".join(self.pieces(number))
+
+    def pieces(self, number: int) -> Iterator[bytes]:
+        return (ROW.pack(*row) for row in self.rows if row.key[0] == number)
+
+    def part_bytes(self, number: int) -> int:
+        return len(self.part(number))
 
 
 @settings(max_examples=examples(200), deadline=None)
 @given(ROWS, ROWS, st.sampled_from([1, 3, 7]))
-def test_parts_merged_in_slices_give_what_whole_parts_give(left: list[Row], right: list[Row], at_once: int) -> None:
+def test_parts_that_are_parted_again_give_what_whole_parts_give(
+    left: list[Row], right: list[Row], at_once: int
+) -> None:
     def merged(size: int) -> list[Raw]:
         return list(differences(Split(left), Split(right), at_once=size))
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -13,6 +18,7 @@ import pytest
 from ops.errors import RunFolderUnusable
 from ops.model.items import Item, KeySchema
 from ops.model.proof import SideInfo
+from ops.verify import merge
 from ops.verify.compare import TtlRule, compare
 from ops.verify.details import Notes
 from ops.verify.fingerprint import Record, TableDigest, digest, recorder
@@ -54,6 +60,7 @@ def test_a_spill_gives_back_what_it_was_given_on_disk_or_not(limit: int, tmp_pat
         assert sorted(spill) == sorted(given), "a second reading gives the same"
         for part in range(PARTS):
             assert {key[0] for key, _, _ in ROW.iter_unpack(spill.part(part))} <= {part}
+            assert spill.part_bytes(part) == len(spill.part(part)) == sum(map(len, spill.pieces(part)))
         assert len(list(tmp_path.iterdir())) == (limit < 1 << 30)
     assert list(tmp_path.iterdir()) == []
 
@@ -74,6 +81,56 @@ def test_a_spill_takes_over_the_rows_of_others_and_lends_its_own(limit: int, tmp
             assert sorted(ROW.iter_unpack(b"".join(map(borrowed.part, range(PARTS))))) == given
         assert sorted(own) == given, "what was lent is still there"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("limit", [0, 1000, 1 << 30])
+def test_a_part_is_parted_again_by_the_next_byte(limit: int, tmp_path: Path) -> None:
+    given = [row._replace(key=bytes([7, number % 3]) + row.key[2:]) for number, row in enumerate(rows(60))]
+    with Spill(tmp_path, memory_limit_bytes=limit, depth=1) as spill:
+        spill.extend_packed(b"".join(ROW.pack(*row) for row in given[:50]))
+        for row in given[50:]:
+            spill.add(*row)
+        assert spill.count == 60
+        assert sorted(spill) == sorted(given)
+        assert [spill.part_bytes(number) // ROW.size for number in range(4)] == [20, 20, 20, 0]
+
+
+def test_memory_of_a_merge_does_not_grow_with_the_size_of_a_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merge, "_PARTED_BYTES", 50_000)
+    count, made = 20_000, Random(1)
+    with Spill(tmp_path, memory_limit_bytes=100_000) as left, Spill(tmp_path, memory_limit_bytes=100_000) as right:
+        for number in range(count):
+            key = b"\5" + made.randbytes(31)
+            left.add(key, key, number)
+            right.add(key, key if number else b"x" * 32, number)
+        files = len(list(tmp_path.iterdir()))
+        tracemalloc.start()
+        try:
+            [found] = merge.differences(left, right, at_once=1_000, folder=tmp_path)
+            peak_bytes = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert (found.kind, found.found and found.found.item) == ("changed", b"x" * 32)
+        assert peak_bytes < count * ROW.size / 2, "less than a quarter of both sides"
+        assert len(list(tmp_path.iterdir())) == files, "nothing is left behind"
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux tells the memory of a process so")
+def test_keys_that_are_kept_take_no_more_memory_than_they_are_long() -> None:
+    code = """
+from pathlib import Path
+from ops.model.items import KeySchema
+from ops.verify.canonical import canonical_key
+def pages():
+    return int(Path("/proc/self/statm").read_text().split()[1])
+keys, before = KeySchema("pk"), pages()
+kept = [canonical_key({"pk": {"S": f"k{number}"}}, keys) for number in range(20_000)]
+print(pages() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) * os.sysconf("SC_PAGE_SIZE") < 20_000_000
 
 
 @pytest.mark.parametrize("limit", [0, 200, 1 << 30])
