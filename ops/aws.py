@@ -188,7 +188,10 @@ class Aws:
         with _finding_credentials():
             found = session.get_credentials()
             if found is None:
-                raise CredentialsUnusable("no AWS credentials were found")
+                raise CredentialsUnusable(
+                    "no AWS credentials were found",
+                    fix=("aws sso login, or set AWS_PROFILE", 'for a sandbox: eval "$(ops sandbox status --export)"'),
+                )
             frozen = found.get_frozen_credentials()
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
 

@@ -21,7 +21,7 @@ from ops.errors import AnswerLost, BadArgument, Interrupted, OpsError, SignalRec
 
 EPILOG = """\b
 Examples:
-  ops sandbox up               start a local environment, no AWS account needed
+  ops sandbox up               start a local environment; no AWS account
   eval "$(ops sandbox status --export)"
   ops load spotify --to top_tracks --market SE --market US
   ops drill run mass-delete    break a copy, restore it, prove it
@@ -148,6 +148,8 @@ def _unexpected(error: Exception) -> OpsError:
 
 def _end(invocation: Invocation, error: OpsError, *, cause: Exception | None = None, spoken: bool = False) -> NoReturn:
     voice = invocation.app.voice if invocation.app else Voice()
+    if invocation.app is not None:
+        invocation.app.spell(error)
     if cause is not None and voice.verbose >= 2:
         traceback.print_exception(cause)
     if not spoken:

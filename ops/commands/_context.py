@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
 import sys
 import time
@@ -76,6 +78,7 @@ class App:
     voice: Voice
     signals: Signals = field(default_factory=Signals)
     command: str = "ops"
+    resource: str | None = None
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     started_monotonic: float = field(default_factory=time.monotonic)
     environment: Environment | None = None
@@ -160,9 +163,19 @@ class App:
         if not typer.confirm(question, err=True):
             raise ConfirmationMissing(f"{question} answered no")
 
+    def spell(self, error: OpsError) -> None:
+        """Put the command and the table of this invocation into the ways out that an error class names in general."""
+        known = {"COMMAND": self.command if self.command != "ops" else None, "RES": self.resource}
+        for word, name in known.items():
+            if name:
+                spelled = name if word == "COMMAND" else shlex.quote(name)
+                error.fix = tuple(re.sub(rf"\b{word}\b", lambda _, to=spelled: to, text) for text in error.fix)
+
     def finish(self, outcome: Outcome) -> None:
         """Print the answer and leave with the documented exit code."""
         code = exit_code_of(outcome.errors)
+        for error in outcome.errors:
+            self.spell(error)
         self.keep(outcome, code)
         if self.output == "text":
             emit(outcome.lines, paint=outcome.paint if self.options.color and sys.stdout.isatty() else None)
@@ -248,4 +261,5 @@ def app_of(context: typer.Context, command: str) -> App:
     """The invocation's state, told which command runs."""
     app: App = context.obj.app
     app.command = command
+    app.resource = context.params.get("resource") or context.params.get("to")
     return app

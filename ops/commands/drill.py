@@ -55,7 +55,7 @@ def list_(context: typer.Context) -> None:
 def run(
     context: typer.Context,
     scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="See ops drill list.", show_default=False)],
-    resource: Annotated[str, typer.Argument(metavar="[RES]", help="Table whose copy is broken.")] = "top_tracks",
+    resource: Annotated[str, typer.Argument(metavar="RES", help="Table whose copy is broken.")] = "top_tracks",
     target: Annotated[str, typer.Option(help="sandbox or aws.")] = "sandbox",
     seed: Annotated[int | None, typer.Option(help="Repeats a drill; drawn when left out.")] = None,
     items: Annotated[int, typer.Option(min=10, help="About how many items, in a private sandbox.")] = 2000,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ops.commands._context import App, Outcome
+from ops.commands._context import App, Outcome, app_of
 from ops.commands._flow import moment, one_of, open_table, proof_shape, settings_shape, utc
 from ops.commands._options import DryRun, Resource, Resume
 from ops.errors import BadArgument, ConfirmationMissing, WrongAccount
@@ -56,14 +56,15 @@ def restore(
     """Restore into a new table, put its settings back, prove its items."""
     from ops.flows import restore_plan, restoring
 
-    app, session, table = open_table(context, "restore", resource)
     given = {
         "at": at is not None and at != "latest", "latest": latest or at == "latest", "backup": backup is not None,
         "deleted": deleted,
     }  # fmt: skip
     chosen = [one for one in restore_plan.WAYS if given[one]]
+    app_of(context, "restore")
     if len(chosen) != 1 and resume is None:
         raise BadArgument("choose one of --at T, --latest, --backup ARN, --deleted")
+    app, session, table = open_table(context, "restore", resource)
     options = restore_plan.RestoreOptions(
         way=chosen[0] if chosen else "latest",
         at=moment(session, at),

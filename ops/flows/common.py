@@ -81,7 +81,7 @@ def _interrupted(run: Run, command: str, number: int, asked: str, go_on: str) ->
         f"interrupted: {command}",
         signal_number=number,
         changed=asked or "nothing was changed",
-        fix=(go_on if asked else f"ops {command}",),
+        fix=(go_on if asked else f"ops {shlex.join(map(str, run.lines[0].data['command']))}",),
     )
     raised.run = run.id
     return raised

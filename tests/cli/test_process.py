@@ -107,3 +107,18 @@ def test_the_c_locale_gets_ascii_only() -> None:
 
 def test_no_control_character_of_an_argument_reaches_the_terminal() -> None:
     assert "\x1b" not in ops("explain", "\x1b[31mE1").stderr
+
+
+def test_the_way_out_names_the_command_that_was_given() -> None:
+    done = ops("restore", "top_tracks", OPS_ENV="dev")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error OPS-E202 choose one of --at T, --latest, --backup ARN, --deleted\n")
+    assert "next: ops restore --help" in done.stderr
+
+
+def test_without_credentials_both_ways_to_some_are_named() -> None:
+    gone = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_EC2_METADATA_DISABLED": "true"}
+    done = ops("status", OPS_ENV="dev", AWS_CONFIG_FILE="/nowhere", AWS_SHARED_CREDENTIALS_FILE="/nowhere", **gone)
+    assert done.returncode == 8
+    assert "set AWS_PROFILE" in done.stderr
+    assert 'next: for a sandbox: eval "$(ops sandbox status --export)"' in done.stderr

@@ -169,6 +169,7 @@ def test_an_unknown_backup_names_the_newest_one(stage: Stage) -> None:
     assert (done.code, done.out) == (6, "")
     assert "OPS-E606" in done.err
     assert made["name"] in done.err
+    assert f"next: ops list backups --table {table}" in done.err
 
 
 def test_none_or_two_sources_are_a_usage_error(stage: Stage) -> None:

@@ -35,7 +35,7 @@ def session() -> Session:
 
 @pytest.fixture
 def run(runs_folder: Path) -> Iterator[Run]:
-    with open_run(runs_folder, ["backup"], SystemClock(), Random(1)) as opened:
+    with open_run(runs_folder, ["backup", "t", "--name", "a b"], SystemClock(), Random(1)) as opened:
         yield opened
 
 
@@ -43,7 +43,7 @@ def test_a_run_that_asked_for_nothing_says_nothing_was_changed(session: Session,
     with pytest.raises(Interrupted) as raised, resumable(session, run, "backup t"):
         raise Interrupted("stop", signal_number=15)
     assert raised.value.changed == "nothing was changed"
-    assert raised.value.fix == ("ops backup t",)
+    assert raised.value.fix == ("ops backup t --name 'a b'",)
     assert (raised.value.exit_code, raised.value.run) == (143, run.id)
 
 
