@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from random import Random
-from typing import Any, TextIO
+from typing import Any
 
 from ops.clock import Clock, rfc3339
 from ops.errors import Locked, ResourceNotFound, RunFolderUnusable
@@ -68,11 +68,13 @@ class Run:
 
     def write(self, kind: str, **data: Any) -> None:
         """Append a line and force it to the disk before returning."""
+        self._append(kind, data, "the step that was to come was not begun")
+
+    def _append(self, kind: str, data: dict[str, Any], unwritten: str) -> None:
         line = JournalLine(len(self._lines) + 1, rfc3339(self._clock.now()), kind, data)
         text = _encode(line, self._last_digest)
-        with _disk(self.folder), open(self.folder / "journal.jsonl", "a", encoding="utf-8") as file:
-            file.write(text + "\n")
-            _force(file)
+        with _disk(self.folder, unwritten):
+            _append_whole(self.folder / "journal.jsonl", f"{text}\n".encode())
         self._lines.append(line)
         self._last_digest = _digest(text)
 
@@ -82,7 +84,8 @@ class Run:
 
     def outcome(self, operation: str, target: str, **data: Any) -> None:
         """What AWS answered."""
-        self.write("outcome", operation=operation, target=target, **data)
+        unwritten = f"{operation} {target} was asked of AWS; the journal could not keep the answer"
+        self._append("outcome", {"operation": operation, "target": target, **data}, unwritten)
 
     def find(self, kind: str, **wanted: Any) -> JournalLine | None:
         """The newest line of `kind` whose data hold `wanted`."""
@@ -102,10 +105,15 @@ class Run:
 def replace_file(target: Path, text: str) -> None:
     """Write, fsync, rename, fsync of the folder."""
     temporary = target.with_name(f".{target.name}.part")
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
-        _force(file)
-    temporary.replace(target)
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
     folder = os.open(target.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -146,12 +154,14 @@ def read_journal(path: Path) -> tuple[list[JournalLine], str]:
     for text in raw.split(b"\n"):
         if kept + len(text) >= len(raw):  # no newline after it: the write was cut
             break
-        document = json.loads(text)
-        if document.pop("prev") != last:
+        line = _decode(text, last)
+        if line is None:
             raise RunFolderUnusable(
-                f"journal line {len(lines) + 1} of {path} was changed", why="its chain of digests is broken"
+                f"journal line {len(lines) + 1} of {path} was changed",
+                why="its chain of digests is broken",
+                fix=("start the command again without --resume",),
             )
-        lines.append(JournalLine(document["seq"], document["t"], document["kind"], document["data"]))
+        lines.append(line)
         last, kept = _digest(text.decode()), kept + len(text) + 1
     if kept < len(raw):
         os.truncate(path, kept)
@@ -163,24 +173,47 @@ def _encode(line: JournalLine, previous: str) -> str:
     return json.dumps(document, sort_keys=True, separators=(",", ":"), default=str)
 
 
+def _decode(text: bytes, previous: str) -> JournalLine | None:
+    """The line, or None when it does not follow from the one before or is no line at all."""
+    try:
+        document = json.loads(text)
+        if document.pop("prev") != previous:
+            return None
+        return JournalLine(document["seq"], document["t"], document["kind"], document["data"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _force(file: TextIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
+def _append_whole(path: Path, line: bytes) -> None:
+    """On the disk when this returns; a line that did not fit leaves no part that the next one would join."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        size = os.fstat(descriptor).st_size
+        try:
+            left = memoryview(line)
+            while left:
+                left = left[os.write(descriptor, left) :]
+            os.fsync(descriptor)
+        except OSError:
+            os.ftruncate(descriptor, size)
+            raise
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
-def _disk(folder: Path) -> Iterator[None]:
+def _disk(folder: Path, unwritten: str = "the step that was to come was not begun") -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise RunFolderUnusable(
             f"cannot write to the run folder {folder}",
             why=str(error),
-            changed="the step that was to come was not begun",
+            changed=unwritten,
         ) from error
 
 

@@ -165,11 +165,13 @@ class App:
 
     def spell(self, error: OpsError) -> None:
         """Put the command and the table of this invocation into the ways out that an error class names in general."""
-        known = {"COMMAND": self.command if self.command != "ops" else None, "RES": self.resource}
-        for word, name in known.items():
-            if name:
-                spelled = name if word == "COMMAND" else shlex.quote(name)
-                error.fix = tuple(re.sub(rf"\b{word}\b", lambda _, to=spelled: to, text) for text in error.fix)
+        texts = error.fix
+        if self.command != "ops":
+            texts = tuple(re.sub(r"\bCOMMAND\b", self.command, text) for text in texts)
+        if self.resource:
+            name = shlex.quote(self.resource).replace("\\", r"\\")
+            texts = tuple(re.sub(r"\bRES\b", name, text) for text in texts)
+        error.fix = texts
 
     def finish(self, outcome: Outcome) -> None:
         """Print the answer and leave with the documented exit code."""

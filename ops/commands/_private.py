@@ -67,11 +67,13 @@ def _point_at(app: App, folder: Path, items: int) -> None:
 
 def _end(app: App, folder: Path) -> None:
     from ops.sandbox.lifecycle import down
+    from ops.sandbox.state import remove_folder
 
     if app.signals.is_set():
         app.voice.note(f"clean up   ending the private sandbox in {folder}")
     try:
-        down(folder)
+        if not down(folder) and folder.is_dir():  # refused before anything was in it
+            remove_folder(folder)
     except OpsError as error:
         error.changed = f"left: the sandbox in {folder}"
         error.fix = (*(line for line in error.fix if line != "ops sandbox down"), down_line(folder))

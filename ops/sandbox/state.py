@@ -88,8 +88,9 @@ def private_folder() -> Path:
 
 
 def make_folder(folder: Path) -> None:
-    """Create it with a safe mode; refuse a symlink, a foreign owner, a full disk, before anything starts."""
+    """Create it with a safe mode; refuse a full disk, a symlink, a foreign owner, before anything is made."""
     with _explained(folder):
+        _refuse_full_disk(folder)
         for parent in reversed(folder.parents):
             parent.mkdir(mode=0o755, exist_ok=True)
         if folder.is_symlink():
@@ -105,7 +106,14 @@ def make_folder(folder: Path) -> None:
                 fix=("choose an empty folder: OPS_SANDBOX_DIR=DIR ops sandbox up",),
             )
         folder.chmod(_mode())
-        free = shutil.disk_usage(folder).free
+
+
+def _refuse_full_disk(folder: Path) -> None:
+    """A sandbox that is there already has the room it needs."""
+    if (folder / STATE_FILE).exists():
+        return
+    there = next(path for path in (folder, *folder.parents) if path.is_dir())
+    free = shutil.disk_usage(there).free
     if free < NEEDED_BYTES:
         raise StateFolderUnusable(
             f"{folder} has {free >> 20} MB free; the sandbox needs {NEEDED_BYTES >> 20} MB",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -70,6 +72,15 @@ def test_a_changed_line_is_refused(runs_folder: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("line", ["{", "[]", "null", '{"prev":1}', "\x00\x00"])
+def test_a_line_that_is_none_is_refused(runs_folder: Path, line: str) -> None:
+    folder = make_run(runs_folder)
+    path = folder / "journal.jsonl"
+    path.write_text(f"{line}\n{path.read_text()}")
+    with pytest.raises(RunFolderUnusable, match="line 1"), resume_run(runs_folder, folder.name, FixedClock()):
+        pass
+
+
 def test_a_removed_line_is_refused(runs_folder: Path) -> None:
     folder = make_run(runs_folder)
     path = folder / "journal.jsonl"
@@ -90,6 +101,46 @@ def test_an_unknown_run_is_named_with_the_way_to_find_it(runs_folder: Path) -> N
     with pytest.raises(ResourceNotFound) as caught, resume_run(runs_folder, "01J", FixedClock()):
         pass
     assert caught.value.fix == ("ops list runs",)
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from random import Random
+from ops.clock import SystemClock
+from ops.errors import RunFolderUnusable
+from ops.runs import resume_run
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+with resume_run(Path(sys.argv[1]), sys.argv[2], SystemClock()) as run:
+    size = (run.folder / "journal.jsonl").stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 60, resource.RLIM_INFINITY))
+    for step in (
+        lambda: run.intent("DeleteTable", "drill-1"),
+        lambda: run.outcome("DeleteTable", "drill-1"),
+        lambda: run.save("result.json", "x" * 10000),
+    ):
+        try:
+            step()
+        except RunFolderUnusable as error:
+            print(error.changed)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    run.write("there is room again")
+"""
+
+
+def test_a_disk_that_is_full_for_a_while_breaks_no_line_and_leaves_no_part(runs_folder: Path) -> None:
+    folder = make_run(runs_folder)
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(runs_folder), folder.name], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == [
+        "the step that was to come was not begun",
+        "DeleteTable drill-1 was asked of AWS; the journal could not keep the answer",
+        "the step that was to come was not begun",
+    ]
+    kinds = [line.kind for line in read_journal(folder / "journal.jsonl")[0]]
+    assert kinds == ["start", "intent", "outcome", "resume", "there is room again"]
+    assert not list(folder.glob(".*.part"))
 
 
 def test_a_folder_that_cannot_be_written_is_said_before_anything_starts(tmp_path: Path) -> None:

@@ -92,7 +92,8 @@ def test_a_disk_with_too_little_room_is_refused_before_anything_starts(
 ) -> None:
     monkeypatch.setattr(state, "NEEDED_BYTES", 2**62)
     with pytest.raises(StateFolderUnusable, match="MB free") as caught:
-        state.make_folder(tmp_path / "sandbox")
+        state.make_folder(tmp_path / "new" / "sandbox")
+    assert list(tmp_path.iterdir()) == []
     assert caught.value.why == "the disk is full"
 
 
