@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,7 +21,9 @@ from tests.sandbox.flows.test_repairing import Bench
 
 Open = Callable[[], Session]
 PROGRAM = Path(__file__).with_name("killed_program.py")
+OFTEN = Path(__file__).with_name("killed_often.py")
 ITEMS = 200
+OFTEN_ITEMS = 100
 
 
 def start(stage: Stage, endpoint: str, *words: str) -> subprocess.Popen[str]:
@@ -105,4 +109,42 @@ def test_a_killed_import_goes_on_and_loses_nothing(
     assert (read, written + unchanged, rest) == (ITEMS, ITEMS, 0)
     assert bench.items() == before
     assert finished(stage, *words, run_of(runs))[0] == ITEMS
+    stage.forget(logical)
+
+
+def lines_of(path: Path, items: list[Item]) -> str:
+    path.write_text("".join(json.dumps(item) + "\n" for item in items))
+    return str(path)
+
+
+@pytest.mark.parametrize(("kind", "seeds"), [("repair", 12), ("import", 10), ("import-changed", 8)])
+def test_killed_at_random_moments_it_ends_as_if_it_had_not_been(
+    stage: Stage, session: Open, tmp_path: Path, kind: str, seeds: int
+) -> None:
+    """As many seeds as are set, or those of KILL_SEED alone."""
+    logical = stage.declare(items=OFTEN_ITEMS, stem="killed-often")
+    whole = [track(number) for number in range(OFTEN_ITEMS)]
+    if kind == "repair":
+        bench = Bench(stage, session(), logical, tmp_path)
+        before, wanted = whole, [{**track(n), "popularity": {"N": "5000"}} for n in range(OFTEN_ITEMS + 20) if n % 10]
+        given = str(bench.patch(wanted))
+    else:
+        given, _ = ImportBench(stage, session(), logical, tmp_path).full()
+        # Some are gone, some are others, some were made since: these stay.
+        since = [track(number) for number in range(OFTEN_ITEMS, OFTEN_ITEMS + 5)]
+        before = [{**track(n), "popularity": {"N": "1"}} for n in range(0, OFTEN_ITEMS, 3)] + since
+        wanted = whole + since
+    one = os.environ.get("KILL_SEED")
+    first, last = (0, seeds) if one is None else (int(one), int(one) + 1)
+    words = (str(tmp_path), kind, given, lines_of(tmp_path / "b", before), lines_of(tmp_path / "w", wanted))
+    ended = subprocess.run(
+        [sys.executable, str(OFTEN), stage.endpoint, logical, *words, str(first), str(last)],
+        env=stage.environ(PYTHONPATH=str(Path.cwd())), capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    told = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert ended.returncode == 0, f"KILL_SEED={told[-1]['seed'] + 1 if told else first} {ended.stderr}"
+    undisturbed, *found = told
+    assert len(found) == last - first
+    assert all(one["counts"] == undisturbed["counts"] for one in found), found
+    assert sum(one["kills"] for one in found) >= (last - first) // 2
     stage.forget(logical)
