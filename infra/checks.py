@@ -5,7 +5,9 @@ import re
 from typing import TYPE_CHECKING
 
 from infra.keys import ConfigError
-from infra.tables import check_table
+from infra.naming import check_names
+from infra.scope import DRILL_PREFIX
+from infra.table_checks import check_table
 
 if TYPE_CHECKING:
     from infra.config import StackConfig
@@ -13,11 +15,11 @@ if TYPE_CHECKING:
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _COLD_STORAGE_MINIMUM_DAYS = 90  # AWS Backup: a recovery point in cold storage stays there for 90 days
 _LOCK_GRACE_MINIMUM_DAYS = 3  # AWS Backup: a vault lock in compliance mode has a cooling-off time of 72 hours
-_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 def refuse_impossible(config: "StackConfig") -> None:
     """ConfigError names the first key that contradicts another or AWS."""
+    check_names(config)
     _check_regions(config)
     _check_network(config)
     _check_retention(config)
@@ -31,7 +33,7 @@ def refuse_impossible(config: "StackConfig") -> None:
 
 def _check_tables(config: "StackConfig") -> None:
     for table in config.tables:
-        check_table(table)
+        check_table(table, config.region)
         _check_replica_regions(f"tables.{table.logical}.replicaRegions", table.replica_regions, config.region)
         if table.adopt and table.replica_regions:
             raise ConfigError(
@@ -74,9 +76,6 @@ def _check_network(config: "StackConfig") -> None:
         raise ConfigError(f"networkCidr: {error}") from error
     if not network.is_private or not 16 <= network.prefixlen <= 22:
         raise ConfigError(f"networkCidr: {network} is not a private range between /16 and /22")
-    for service in config.interface_endpoints:
-        if not re.fullmatch(r"[a-z0-9.-]+", service):
-            raise ConfigError(f"interfaceEndpoints: {service!r} is not the name of a service")
     if len(set(config.interface_endpoints)) != len(config.interface_endpoints):
         raise ConfigError("interfaceEndpoints: a service is named twice")
     if config.bastion_type and config.database is None:
@@ -87,16 +86,10 @@ def _check_retention(config: "StackConfig") -> None:
     longest = max(table.pitr_days for table in config.tables)
     if config.export_retention_days <= longest:
         raise ConfigError(f"exportRetentionDays: {config.export_retention_days} is not above pitrDays ({longest})")
-    if not config.export_prefix:
-        raise ConfigError("exportPrefix: must not be empty")
 
 
 def _check_buckets(config: "StackConfig") -> None:
-    evidence = config.evidence.bucket_name if config.evidence else None
-    for key, name in (("exportBucketName", config.export_bucket_name), ("evidenceBucketName", evidence)):
-        if name and not _BUCKET_NAME.fullmatch(name):
-            raise ConfigError(f"{key}: {name!r} is not the name of a bucket")
-    if evidence and evidence == config.export_bucket_name:
+    if config.evidence and config.evidence.bucket_name == (config.export_bucket_name or ""):
         raise ConfigError("evidenceBucketName: the evidence needs a bucket of its own")
 
 
@@ -104,8 +97,8 @@ def _check_database(config: "StackConfig") -> None:
     database = config.database
     if database is None:
         return
-    if not re.fullmatch(r"[a-z](-?[a-z0-9]){0,62}", database.identifier):
-        raise ConfigError(f"databaseIdentifier: {database.identifier!r} is not an RDS identifier")
+    if database.identifier.startswith(DRILL_PREFIX):
+        raise ConfigError(f"databaseIdentifier: {database.identifier!r} belongs to the drills, which may delete it")
     if database.aurora and re.fullmatch(r".*\.(micro|small)", database.instance_class):
         raise ConfigError(
             f"databaseInstanceClass: Aurora has no {database.instance_class}; db.t4g.medium is its smallest"

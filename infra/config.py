@@ -86,9 +86,18 @@ class StackConfig:
         if not region:
             raise ConfigError("aws:region: missing; set it with: pulumi config set aws:region us-east-1")
         typed = _typed(values)
+        _refuse_unused(typed)
         config = _build(project, stack, region, typed)
         refuse_impossible(config)
         return config
+
+
+def _refuse_unused(of: Mapping[str, Any]) -> None:
+    """A key that asks for something which another key leaves out: silence would be taken for a yes."""
+    if of["adoptDatabase"] and not of["databaseEnabled"]:
+        raise ConfigError("adoptDatabase: there is no database (databaseEnabled is false)")
+    if of["evidenceBucketName"] and not of["evidenceLockDays"]:
+        raise ConfigError("evidenceBucketName: there is no such bucket (evidenceLockDays is 0)")
 
 
 def _typed(values: Mapping[str, str]) -> dict[str, Any]:
@@ -133,7 +142,18 @@ def _build(project: str, stack: str, region: str, of: Mapping[str, Any]) -> Stac
 
 def _tables(of: Mapping[str, Any]) -> tuple[TableSettings, ...]:
     try:
-        declared = json.loads(of["tables"]) if of["tables"].strip() else {schema.TABLE: {}}
+        declared = json.loads(of["tables"], object_pairs_hook=_once) if of["tables"].strip() else {schema.TABLE: {}}
+    except ConfigError:
+        raise
     except ValueError as error:
         raise ConfigError(f"tables: not JSON: {error}") from error
     return parse_tables(declared, of)
+
+
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; of two members of one name, JSON readers keep one and say nothing."""
+    found = dict(members)
+    if len(found) != len(members):
+        names = [name for name, _ in members]
+        raise ConfigError(f"tables: {next(name for name in names if names.count(name) > 1)} is there twice")
+    return found

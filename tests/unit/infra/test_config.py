@@ -1,5 +1,6 @@
 """A stack's configuration: what is valid is read whole, what is not is refused by name before any resource."""
 
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from infra.config import StackConfig
 from infra.contract import scaling_rules
 from infra.keys import KEYS, ConfigError
+from infra.tables import MEMBERS
 
 ROOT = Path(__file__).parents[3]
 REGIONS = ("us-west-2", "eu-west-1", "ap-southeast-2")
@@ -71,6 +73,13 @@ def test_a_number_above_its_range_is_refused_by_name(values: dict[str, str], nam
 
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1234"
+
+
+STREAM = "arn:aws:kinesis:us-east-1:123456789012:stream/changes"
+
+
+def include(names: Any) -> dict[str, Any]:
+    return {"name": "abc", "partitionKey": "C", "projection": "INCLUDE", "include": names}
 
 
 def books(**members: Any) -> str:
@@ -160,11 +169,100 @@ def books(**members: Any) -> str:
             r"tables\.books: .*Author is S in one key",
         ),
         ({"tables": '{"books": {"partitionKey": "A", "physical": "top_tracks"}, "top_tracks": {}}'}, "share"),
+        ({"tableName": "drill-tracks"}, r"tables\.top_tracks\.physical: 'drill-tracks' .* drills"),
+        ({"databaseIdentifier": "drill-artists"}, "databaseIdentifier: .* drills"),
+        ({"readCapacity": "0"}, "readCapacity: 0 is not at least 1"),
+        ({"tableKmsKeyArn": KEY.replace("us-east-1", "us-west-2")}, "tableKmsKeyArn: .* us-east-1"),
+        ({"kinesisStreamArn": STREAM.replace("us-east-1", "us-west-2")}, "kinesisStreamArn: .* us-east-1"),
+        ({"ttlAttribute": "genre"}, r"tables\.top_tracks\.ttlAttribute: genre is a key of type S"),
+        ({"tables": books(sortKey="Author")}, r"tables\.books\.sortKey: Author is the partition key"),
+        (
+            {"tables": books(indexes=[{"name": "abc", "partitionKey": "C", "sortKey": "C"}])},
+            r"tables\.books\.indexes\[0\]\.sortKey: C is the partition key",
+        ),
+        (
+            {"tables": books(sortKey="T", localIndexes=[{"name": "abc", "sortKey": "Author"}])},
+            r"tables\.books\.localIndexes\[0\]\.sortKey: Author is the partition key",
+        ),
+        ({"tables": books(indexes=[include("abc")])}, r"indexes\[0\]\.include: expected a list"),
+        ({"tables": books(indexes=[include([1])])}, r"indexes\[0\]\.include: expected a list"),
+        ({"tables": books(indexes=[include([f"a{at}" for at in range(21)])])}, r"include: .* 20"),
+        (
+            {
+                "tables": books(
+                    indexes=[{**include([f"a{at}{n}" for n in range(20)]), "name": f"i-{at}"} for at in range(6)]
+                )
+            },
+            r"tables\.books\.indexes: .* 100",
+        ),
+        ({"tables": books(physical=12345)}, r"tables\.books\.physical"),
+        ({"tables": books(ttlAttribute=["x"])}, r"tables\.books\.ttlAttribute"),
+        ({"tables": '{"books": {"partitionKey": "A"}, "books": {"partitionKey": "B"}}'}, "tables: .*books.* twice"),
+        ({"tables": '{"books": {"partitionKey": "A", "partitionKey": "B"}}'}, "tables: .*partitionKey.* twice"),
+        ({"operatorPrincipals": "*"}, r"operatorPrincipals: '\*'"),
+        ({"operatorPrincipals": "arn:aws:iam::123456789012:role/*"}, "operatorPrincipals"),
+        ({"owner": "a;b"}, "owner: 'a;b'"),
+        ({"alarmEmail": "oncall"}, "alarmEmail: 'oncall'"),
+        ({"exportPrefix": "exports/*"}, r"exportPrefix: 'exports/\*'"),
+        ({"exportPrefix": "a//b"}, "exportPrefix"),
+        ({"evidenceBucketName": "proofs"}, "evidenceBucketName: .*evidenceLockDays is 0"),
+        ({"adoptDatabase": "true", "databaseEnabled": "false"}, "adoptDatabase: .*databaseEnabled is false"),
+        ({"databaseName": "9lives"}, "databaseName: '9lives'"),
+        ({"databaseUsername": "rdsadmin"}, "databaseUsername: 'rdsadmin'"),
+        ({"databaseUsername": "a-b"}, "databaseUsername: 'a-b'"),
+        ({"databaseEngine": "mysql", "databaseUsername": "u" * 17}, "databaseUsername"),
+        ({"databaseEngine": "postgres", "databaseEngineVersion": "8.4"}, "databaseEngineVersion: '8.4' .* postgres"),
+        ({"databaseEngine": "aurora-mysql", "databaseEngineVersion": "8.0"}, "databaseEngineVersion"),
+        ({"databaseInstanceClass": "t4g.micro"}, "databaseInstanceClass: 't4g.micro'"),
+        ({"cacheEnabled": "true", "cacheNodeType": "t3.small"}, "cacheNodeType: 't3.small'"),
+        ({"bastionEnabled": "true", "bastionInstanceType": "t3.nano"}, "bastionInstanceType: 't3.nano' .* arm64"),
+        ({"sourceApiUrl": "api.example.org"}, "sourceApiUrl"),
+        ({"sourceAccountsUrl": "http://accounts.example.org"}, "sourceAccountsUrl: .* https"),
     ],
 )
 def test_an_impossible_value_is_refused_by_name(values: dict[str, str], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         read(**values)
+
+
+@pytest.mark.parametrize("stack", ["Prod", "prod.eu", "prod_eu", "x" * 31, "-", ""])
+def test_a_stack_whose_name_makes_impossible_resource_names_is_refused(stack: str) -> None:
+    """Buckets, vaults and roles are named after it."""
+    with pytest.raises(ConfigError, match="the stack's name"):
+        StackConfig.from_values("dynamo-ops", stack, "us-east-1", {})
+
+
+def test_restore_testing_leaves_less_room_for_the_name_of_a_stack() -> None:
+    """AWS Backup takes 50 characters for the name of a plan."""
+    testing = {"restoreTestingSchedule": "cron(0 6 ? * 1 *)"}
+    assert StackConfig.from_values("dynamo-ops", "x" * 23, "us-east-1", testing).stack == "x" * 23
+    with pytest.raises(ConfigError, match="the stack's name"):
+        StackConfig.from_values("dynamo-ops", "x" * 24, "us-east-1", testing)
+
+
+def test_a_source_on_this_machine_needs_no_tls() -> None:
+    assert read(sourceApiUrl="http://127.0.0.1:5000/v1").source_api_url.startswith("http:")
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 9) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*sorted(MEMBERS), "else"]), anything, max_size=4))
+def test_whatever_a_table_is_given_is_read_or_refused_by_name(members: dict[str, Any]) -> None:
+    """Nothing but ConfigError leaves the reading: the CLI would show a stack trace instead of the key."""
+    values = {"tables": json.dumps({"books": {"partitionKey": "Author", **members}})}
+    with contextlib.suppress(ConfigError):
+        assert read(**values).tables[0].logical == "books"
+
+
+@given(st.sampled_from(sorted(KEYS)), st.text(max_size=12) | anything.map(json.dumps))
+def test_whatever_a_key_is_given_is_read_or_refused(name: str, text: str) -> None:
+    with contextlib.suppress(ConfigError):
+        assert read(**{name: text}).project == "dynamo-ops"
 
 
 def test_a_missing_region_is_refused_with_the_command_that_sets_it() -> None:
