@@ -13,7 +13,7 @@ from infra.environment import (
     ScalingRule,
     TableDocument,
 )
-from infra.schema import Attribute
+from infra.schema import Attribute, TableSchema
 from infra.tables import TableSettings
 
 STREAM_VIEW = "NEW_AND_OLD_IMAGES"
@@ -72,18 +72,22 @@ def table_document(args: TableArgs, physical: str, arn: str) -> TableDocument:
             )
             for index in keys.indexes
         ),
-        local_indexes=tuple(
-            IndexDocument(
-                name=index.name,
-                partition_key=_key(keys.partition_key),
-                sort_key=_key(index.sort_key),
-                projection=index.projection,
-                include=index.include,
-            )
-            for index in keys.local_indexes
-        ),
+        local_indexes=local_index_documents(keys),
         contract=recovery_contract(args),
         objectives=args.settings.objectives,
+    )
+
+
+def local_index_documents(keys: TableSchema) -> tuple[IndexDocument, ...]:
+    return tuple(
+        IndexDocument(
+            name=index.name,
+            partition_key=_key(keys.partition_key),
+            sort_key=_key(index.sort_key),
+            projection=index.projection,
+            include=index.include,
+        )
+        for index in keys.local_indexes
     )
 
 

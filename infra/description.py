@@ -8,15 +8,19 @@ from infra.config import StackConfig
 from infra.contract import TableArgs, table_document
 from infra.database import log_exports
 from infra.environment import (
+    MAXIMUM_BYTES,
     SPLIT_BYTES,
     CacheDocument,
     DatabaseContract,
     DatabaseDocument,
     EnvironmentDocument,
     SourceDocument,
+    split,
 )
+from infra.keys import ConfigError
 from infra.permissions import roles
 
+_STANDARD_BYTES = 4096
 # Lengths of what AWS makes up; a little more than it makes up today.
 _UNKNOWN = "x" * 40
 _ADDRESS = "x" * 90
@@ -86,8 +90,26 @@ def is_long(config: StackConfig, account: str) -> bool:
     """Whether the document will be too long to hold the contracts, judged before AWS has named anything.
 
     Resources may not depend on an output, so the length is taken with names of the length that AWS gives.
+    ConfigError when even its parts do not fit into parameters: before any resource, not after all of them.
     """
-    return len(describe(config, account, _stand_ins(config, account)).to_json().encode()) > SPLIT_BYTES
+    document = describe(config, account, _stand_ins(config, account))
+    if len(document.to_json().encode()) <= SPLIT_BYTES:
+        return False
+    text, contracts = split(document)
+    for part in (text, *contracts.values()):
+        parameter_tier(part)
+    return True
+
+
+def parameter_tier(text: str) -> str:
+    """The SSM tier that holds the text: Standard up to 4 KB, Advanced up to 8 KB; ConfigError above."""
+    size_bytes = len(text.encode())
+    if size_bytes > MAXIMUM_BYTES:
+        raise ConfigError(
+            f"tables: the environment document has {size_bytes} bytes, a parameter holds {MAXIMUM_BYTES}; "
+            "declare fewer tables or indexes in this stack, and the others in another"
+        )
+    return "Standard" if size_bytes <= _STANDARD_BYTES else "Advanced"
 
 
 def _stand_ins(config: StackConfig, account: str) -> dict[str, Any]:

@@ -7,10 +7,10 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.config import StackConfig
-from infra.environment import MAXIMUM_BYTES, EnvironmentDocument, contract_path, parameter_path, split
+from infra.contract import local_index_documents
+from infra.description import parameter_tier
+from infra.environment import EnvironmentDocument, IndexDocument, contract_path, parameter_path, split
 from infra.keys import ConfigError
-
-_STANDARD_BYTES = 4096
 
 
 def publish(config: StackConfig, document: pulumi.Output[EnvironmentDocument], *, long: bool) -> pulumi.Output[str]:
@@ -51,17 +51,6 @@ def _parameter(
     )
 
 
-def parameter_tier(text: str) -> str:
-    """The SSM tier that holds the text: Standard up to 4 KB, Advanced up to 8 KB; ConfigError above."""
-    size_bytes = len(text.encode())
-    if size_bytes > MAXIMUM_BYTES:
-        raise ConfigError(
-            f"tables: the environment document has {size_bytes} bytes, a parameter holds {MAXIMUM_BYTES}; "
-            "declare fewer tables or indexes in this stack"
-        )
-    return "Standard" if size_bytes <= _STANDARD_BYTES else "Advanced"
-
-
 def refuse_frozen_changes(config: StackConfig) -> None:
     """ConfigError when a table of the last document got other keys or local indexes: both are fixed at creation.
 
@@ -83,12 +72,12 @@ def _compare(config: StackConfig, last: dict[str, Any]) -> None:
         declared = {
             "partitionKey": (keys.partition_key.name, keys.partition_key.type),
             "sortKey": (keys.sort_key.name, keys.sort_key.type) if keys.sort_key else None,
-            "localIndexes": sorted(index.name for index in keys.local_indexes),
+            "localIndexes": set(local_index_documents(keys)),
         }
         held = {
             "partitionKey": _key(known.get("partition_key")),
             "sortKey": _key(known.get("sort_key")),
-            "localIndexes": sorted(index["name"] for index in known.get("local_indexes", ())),
+            "localIndexes": {IndexDocument.from_data(index) for index in known.get("local_indexes", ())},
         }
         for member, value in declared.items():
             if value != held[member]:

@@ -29,6 +29,7 @@ class Stack:
     def __init__(self, config: StackConfig) -> None:
         self._config = config
         self._account = aws.get_caller_identity().account_id
+        long = is_long(config, self._account)
         refuse_frozen_changes(config)
         self.storage = self._storage()
         self.tables = [self._table(index) for index in range(len(config.tables))]
@@ -39,7 +40,7 @@ class Stack:
         self.access = self._access()
         self.vault = self._vault()
         self.observability = self._observability()
-        self.document = publish(config, self._document(), long=is_long(config, self._account))
+        self.document = publish(config, self._document(), long=long)
 
     def outputs(self) -> dict[str, pulumi.Input[Any]]:
         """Stack outputs, for humans; `ops` reads the document from the parameter store."""

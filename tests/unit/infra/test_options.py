@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from infra.config import StackConfig
+from infra.description import parameter_tier
 from infra.environment import EnvironmentDocument, moved_contracts
 from infra.keys import ConfigError
-from infra.publish import parameter_tier
 from infra.stack import Stack
 
 Recording = Any  # conftest's: fixtures cannot be imported, so their types are not either
@@ -22,7 +22,7 @@ MEMBER = "aws:rds/clusterInstance:ClusterInstance"
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 PARAMETER = "aws:ssm/parameter:Parameter"
 PATH = "/dynamo-ops/test/environment"
-BOOKS = {
+BOOKS: dict[str, Any] = {
     "partitionKey": "Author",
     "sortKey": "Title",
     "localIndexes": [{"name": "by_year", "sortKey": {"name": "Year", "type": "N"}}],
@@ -179,6 +179,11 @@ def test_rejected_rows_of_an_import_raise_an_alarm(record: Record) -> None:
     ("books", "named"),
     [
         ({**BOOKS, "localIndexes": []}, r"tables\.books\.localIndexes: fixed"),
+        ({**BOOKS, "localIndexes": [{"name": "by_year", "sortKey": "Year"}]}, r"tables\.books\.localIndexes: fixed"),
+        (
+            {**BOOKS, "localIndexes": [{**BOOKS["localIndexes"][0], "projection": "KEYS_ONLY"}]},
+            r"tables\.books\.localIndexes: fixed",
+        ),
         ({**BOOKS, "sortKey": {"name": "Title", "type": "N"}}, r"tables\.books\.sortKey: fixed"),
         ({**BOOKS, "partitionKey": "Writer"}, r"tables\.books\.partitionKey: fixed"),
     ],
@@ -198,6 +203,19 @@ def test_a_long_document_keeps_its_contracts_in_parameters_of_their_own(record: 
     assert len(parameters) == 2 * (1 + 12)
     assert parameters["contract-table_3-us-west-2"].inputs["name"] == "/dynamo-ops/test/contract/table_3"
     assert all(len(text(entry)) <= 8192 for entry in parameters.values())
+
+
+def test_a_document_that_no_parameter_holds_is_refused_before_any_resource(record: Record) -> None:
+    tables = json.dumps({f"table_{at}": {"partitionKey": "a"} for at in range(40)})
+    config = StackConfig.from_values("dynamo-ops", "test", "us-east-1", {"tables": tables})
+    built: list[Any] = []
+
+    def declare() -> None:
+        with pytest.raises(ConfigError, match="tables: the environment document has"):
+            built.append(Stack(config))
+
+    assert [found.type for found in record(declare).resources] == ["pulumi:pulumi:Stack"]
+    assert not built
 
 
 def test_a_short_document_is_whole(record: Record) -> None:
