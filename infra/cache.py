@@ -77,7 +77,8 @@ class Cache(pulumi.ComponentResource):
             cluster_endpoint_encryption_type="TLS",
             server_side_encryption={"enabled": True},
             tags=args.tags,
-            opts=child(self),
+            # A cluster holds no data and a fixed name: another node type is another cluster, and two cannot share it.
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
         self.register_outputs({"arn": self.cluster.arn, "address": self.cluster.cluster_address})
 

@@ -12,14 +12,14 @@ from infra.options import child, component_type, keeps_data
 from infra.schema import IndexSchema, LocalIndexSchema
 
 # Scaling moves these at run time; a nested path must be camelCase, the SDK translates top-level names only.
-# "replicas": TableReplica owns them, inline replicas and TableReplica exclude each other.
 SCALED_ELSEWHERE = [
     "readCapacity",
     "writeCapacity",
     "globalSecondaryIndexes[*].readCapacity",
     "globalSecondaryIndexes[*].writeCapacity",
-    "replicas",
 ]
+# TableReplica owns them: inline replicas and TableReplica exclude each other.
+REPLICAS = ["replicas"]
 
 Maxima = TypeVar(
     "Maxima", aws.dynamodb.TableOnDemandThroughputArgs, aws.dynamodb.TableGlobalSecondaryIndexOnDemandThroughputArgs
@@ -81,7 +81,10 @@ class Table(pulumi.ComponentResource):
             deletion_protection_enabled=self._args.deletion_protection,
             tags=self._args.tags,
             opts=keeps_data(
-                self, ignore_changes=SCALED_ELSEWHERE, import_=settings.physical if settings.adopt else None
+                self,
+                # On demand there is nothing to scale, and a capacity kept from before would be refused.
+                ignore_changes=[*SCALED_ELSEWHERE, *REPLICAS] if settings.provisioned else REPLICAS,
+                import_=settings.physical if settings.adopt else None,
             ),
         )
 

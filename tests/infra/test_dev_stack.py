@@ -124,8 +124,45 @@ def test_one_changed_value_is_exactly_the_expected_updates(first: tuple[Deployme
     assert {rule.maximum for rule in rules if rule.dimension == "read"} == {40}
 
 
-def test_a_raised_floor_moves_the_scaling_and_not_the_table(stack: Apply) -> None:
+INDEXES = [{"name": "genre_index", "partitionKey": "genre"}, {"name": "by_year", "partitionKey": "year"}]
+KEY = "arn:aws:kms:us-east-1:123456789012:key/1234"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"pitrDays": "20"}, {("update", "top_tracks")}),
+        ({"tableKmsKeyArn": KEY}, {("update", "top_tracks")}),
+        ({"backupSchedule": "cron(0 6 * * ? *)"}, {("update", "backups")}),
+        ({"backupAgeDays": "3"}, {("update", "backup-age")}),
+        ({"exportRetentionDays": "120"}, {("update", "exports")}),
+        ({"databaseStorageGib": "40"}, {("update", "artists")}),
+        ({"databaseEngineVersion": "17"}, {("update", "artists"), ("replace", "artists")}),
+        ({"networkZones": "3"}, {("update", "artists"), ("create", "network-private-2")}),
+        (
+            {"tables": json.dumps({"top_tracks": {"indexes": INDEXES}})},
+            {
+                ("update", "top_tracks"),
+                *(("create", f"top_tracks-by_year-{way}") for way in ("read", "write")),
+                *(("create", f"top_tracks-by_year-{way}-throttles") for way in ("read", "write")),
+            },
+        ),
+    ],
+)
+def test_a_changed_key_touches_what_it_describes_and_nothing_else(
+    first: tuple[Deployment, float], stack: Apply, values: dict[str, str], expected: set[tuple[str, str]]
+) -> None:
+    stack(**dev())
+    changed = stack(**dev(**values))
+    touched = {(operation, urn.rsplit("::", 1)[1]) for operation, urn in changed.operations if operation != "same"}
+    assert touched - {("update", "environment")} == expected
+    assert changed.differences == []
+    assert stack(**dev(**values)).counts == {"same": len(changed.operations)}
+
+
+def test_a_raised_floor_moves_the_scaling_and_not_the_table(first: tuple[Deployment, float], stack: Apply) -> None:
     """Capacity is scaling's to change: the table's own is ignored after creation."""
+    stack(**dev())
     changed = stack(**dev(readCapacity="7"))
     updated = {urn.rsplit("::", 1)[1] for operation, urn in changed.operations if operation == "update"}
     assert "top_tracks" not in updated and "top_tracks-table-read" in updated

@@ -116,6 +116,56 @@ def test_ignored_capacity_is_neither_a_change_nor_sent_along(tiny: Apply) -> Non
     assert table["GlobalSecondaryIndexes"][0]["ProvisionedThroughput"]["ReadCapacityUnits"] == 5
 
 
+INDEXED = """
+def index(name, projection="ALL", **units):
+    key = [{{"attribute_name": name, "key_type": "HASH"}}]
+    return {{"name": name, "key_schemas": key, "projection_type": projection, **units}}
+aws.dynamodb.Table(
+    "t", name="things", hash_key="id", attributes=[{{"name": name, "type": "S"}} for name in {names}],
+    global_secondary_indexes=[{indexes}], opts=ResourceOptions(protect=True, ignore_changes=[
+        "globalSecondaryIndexes[*].readCapacity", "globalSecondaryIndexes[*].writeCapacity"]),
+    {more}
+)
+"""
+PROVISIONED = 'billing_mode="PROVISIONED", read_capacity=5, write_capacity=5'
+UNITS = "read_capacity=5, write_capacity=5"
+
+
+def indexes_of(table: str) -> dict[str, str]:
+    """Projection by index name."""
+    found = boto3.client("dynamodb").describe_table(TableName=table)["Table"].get("GlobalSecondaryIndexes", [])
+    return {index["IndexName"]: index["Projection"]["ProjectionType"] for index in found}
+
+
+def test_ignored_capacity_hides_no_change_of_an_index(tiny: Apply) -> None:
+    one = INDEXED.format(names=["id", "by_g"], indexes=f'index("by_g", {UNITS})', more=PROVISIONED)
+    two = f'index("by_g", {UNITS}), index("by_h", {UNITS})'
+    tiny(one)
+    added = tiny(INDEXED.format(names=["id", "by_g", "by_h"], indexes=two, more=PROVISIONED))
+    assert operations(added) == [("update", "t")] and not added.differences
+    assert indexes_of("things") == {"by_g": "ALL", "by_h": "ALL"}
+    other = INDEXED.format(names=["id", "by_g"], indexes=f'index("by_g", "KEYS_ONLY", {UNITS})', more=PROVISIONED)
+    projected = tiny(other)
+    assert operations(projected) == [("update", "t")] and not projected.differences
+    assert indexes_of("things") == {"by_g": "KEYS_ONLY"}
+
+
+def test_a_table_moves_to_on_demand_and_back_with_its_indexes(tiny: Apply) -> None:
+    names = ["id", "by_g"]
+    tiny(INDEXED.format(names=names, indexes=f'index("by_g", {UNITS})', more=PROVISIONED))
+    on_demand = INDEXED.format(names=names, indexes='index("by_g")', more='billing_mode="PAY_PER_REQUEST"')
+    found = tiny(
+        on_demand.replace('"globalSecondaryIndexes[*].readCapacity", "globalSecondaryIndexes[*].writeCapacity"', "")
+    )
+    assert operations(found) == [("update", "t")] and not found.differences
+    back = tiny(INDEXED.format(names=names, indexes=f'index("by_g", {UNITS})', more=PROVISIONED))
+    assert operations(back) == [("update", "t")] and not back.differences
+    table = boto3.client("dynamodb").describe_table(TableName="things")["Table"]
+    assert table["ProvisionedThroughput"]["ReadCapacityUnits"] == 5
+    held = table["GlobalSecondaryIndexes"][0]["ProvisionedThroughput"]["ReadCapacityUnits"]
+    assert held == 1, "the ignored capacity was never set: scaling raises it to its floor"
+
+
 def test_an_unprotected_resource_is_replaced(tiny: Apply) -> None:
     tiny(TOPIC)
     assert operations(tiny(TOPIC.replace('name="a"', 'name="b"'))) == [("replace", "a")]
@@ -123,14 +173,60 @@ def test_an_unprotected_resource_is_replaced(tiny: Apply) -> None:
     assert [topic["TopicArn"].rsplit(":", 1)[1] for topic in topics] == ["b"]
 
 
-def test_a_replacement_under_dependents_is_refused(tiny: Apply) -> None:
+SUBSCRIBED = """
+topic = aws.sns.Topic("a", name="{0}")
+aws.sns.TopicSubscription("s", topic=topic.arn, protocol="email", endpoint="a@example.org")
+"""
+
+
+def test_what_others_depend_on_is_replaced_beside_the_old_one_which_goes_last(tiny: Apply, state_file: Path) -> None:
+    tiny(SUBSCRIBED.format("one"))
+    assert operations(tiny(SUBSCRIBED.format("two"))) == [("replace", "a"), ("replace", "s")]
+    sns = boto3.client("sns")
+    (topic,) = sns.list_topics()["Topics"]
+    assert topic["TopicArn"].endswith(":two")
+    assert [one["TopicArn"] for one in sns.list_subscriptions()["Subscriptions"]] == [topic["TopicArn"]]
+    assert json.loads(state_file.read_text())["replaced"] == []
+
+
+def test_what_asks_to_be_deleted_first_never_has_two_of_its_name(tiny: Apply) -> None:
     program = """
-        topic = aws.sns.Topic("a", name="{0}")
-        aws.sns.TopicSubscription("s", topic=topic.arn, protocol="email", endpoint="a@example.org")
+        group = aws.rds.ParameterGroup("g", name="fixed", family="{0}", description="d", parameters=[],
+                                       opts=ResourceOptions(delete_before_replace=True))
+        aws.ssm.Parameter("p", name="/p", type="String", tier="Standard", description="d", value=group.family)
         """
-    tiny(program.format("one"))
-    with pytest.raises(SandboxBroken, match="others depend on it"):
-        tiny(program.format("two"))
+    tiny(program.format("postgres16"))
+    assert operations(tiny(program.format("postgres17"))) == [("replace", "g"), ("update", "p")]
+    (group,) = boto3.client("rds").describe_db_parameter_groups()["DBParameterGroups"]
+    assert group["DBParameterGroupFamily"] == "postgres17"
+
+
+def test_what_was_replaced_before_a_failure_goes_at_the_end_of_the_next_apply(tiny: Apply, state_file: Path) -> None:
+    tiny(SUBSCRIBED.format("one"))
+    with pytest.raises(SandboxBroken, match="Pulumi program failed"):
+        tiny(SUBSCRIBED.format("two") + "\ntopic.arn.apply(lambda arn: 1 / 0)")
+    assert len(boto3.client("sns").list_topics()["Topics"]) == 2
+    assert [entry["inputs"]["name"] for entry in json.loads(state_file.read_text())["replaced"]][:1] == ["one"]
+    tiny(SUBSCRIBED.format("two"))
+    assert [topic["TopicArn"].rsplit(":", 1)[1] for topic in boto3.client("sns").list_topics()["Topics"]] == ["two"]
+
+
+GROUPED = """
+group = aws.rds.ParameterGroup("g", family="{0}", description="d", parameters=[])
+pulumi.export("group", group.name)
+aws.ssm.Parameter("p", name="/p", type="String", tier="Standard", description="d", value=group.name)
+"""
+
+
+def test_a_made_name_stays_until_its_resource_is_replaced_beside_itself(tiny: Apply) -> None:
+    first = tiny(GROUPED.format("postgres16")).outputs["group"]
+    assert tiny(GROUPED.format("postgres16")).counts == {"same": 2}
+    replaced = tiny(GROUPED.format("postgres17"))
+    assert operations(replaced) == [("replace", "g"), ("update", "p")]
+    assert replaced.outputs["group"] != first
+    assert tiny(GROUPED.format("postgres17")).counts == {"same": 2}
+    groups = boto3.client("rds").describe_db_parameter_groups()["DBParameterGroups"]
+    assert [group["DBParameterGroupFamily"] for group in groups] == ["postgres17"]
 
 
 def test_a_parameter_is_overwritten_in_place(tiny: Apply) -> None:

@@ -254,6 +254,12 @@ _CLAIMS: tuple[tuple[str, str, str], ...] = (
         backup_selections_are_created_read_listed_and_deleted
         a_backup_plan_with_selections_is_not_deleted
         a_selection_needs_an_existing_plan"""),
+    ("PLAN-VERSION", "docs.aws.amazon.com/aws-backup/latest/devguide/API_UpdateBackupPlan.html", """
+        a_changed_backup_plan_is_another_version_and_keeps_its_selections"""),
+    ("SSE", API + "API_UpdateTable.html", """
+        the_key_of_a_table_is_changed_in_place_and_taken_off"""),
+    ("RDS-SUBNETS", "docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBSubnetGroup.html", """
+        a_subnet_group_that_got_other_subnets_is_still_there"""),
     ("RDS", "docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html", """
         an_rds_instance_of_a_bound_engine_reports_the_database_and_its_credentials
         a_restored_rds_instance_does_not_pretend_to_be_its_source"""),

@@ -16,8 +16,20 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from moto.rds.exceptions import DBInstanceNotFoundError, InvalidParameterCombination, RDSClientError
-from moto.rds.models import DBInstance, DBInstanceAutomatedBackup, DBSnapshot, MasterUserSecret, RDSBackend
+from moto.rds.exceptions import (
+    DBInstanceNotFoundError,
+    DBSubnetGroupNotFoundError,
+    InvalidParameterCombination,
+    RDSClientError,
+)
+from moto.rds.models import (
+    DBInstance,
+    DBInstanceAutomatedBackup,
+    DBSnapshot,
+    DBSubnetGroup,
+    MasterUserSecret,
+    RDSBackend,
+)
 
 from ops.sandbox.aws.clock import epoch, moment
 from ops.sandbox.aws.databases import Databases, bound_of
@@ -239,5 +251,16 @@ def _install_changes(instances: Instances) -> None:
                 instances.databases.change_password(changed, password)
             return changed
 
+    regroup = RDSBackend.modify_db_subnet_group
+
+    def modify_db_subnet_group(self: RDSBackend, subnet_name: str, *args: Any, **kwargs: Any) -> DBSubnetGroup:
+        """moto takes the group out to change it and does not put it back."""
+        if subnet_name not in self.subnet_groups:
+            raise DBSubnetGroupNotFoundError(subnet_name)
+        changed = regroup(self, subnet_name, *args, **kwargs)
+        self.subnet_groups[subnet_name] = changed
+        return changed
+
+    RDSBackend.modify_db_subnet_group = modify_db_subnet_group  # type: ignore[method-assign]
     RDSBackend.delete_db_instance = delete_db_instance  # type: ignore[method-assign]
     RDSBackend.modify_db_instance = modify_db_instance  # type: ignore[method-assign]

@@ -44,6 +44,17 @@ def remember(world: World, table: Table, body: Document) -> None:
         state.on_demand = {name: units for name, units in merged.items() if units != -1} or None
 
 
+def encrypt(table: Table, wanted: Document | None) -> None:
+    """The key of an UpdateTable: a customer's, the AWS managed one, or (not enabled) the one that DynamoDB owns."""
+    if wanted is None:
+        return
+    if not wanted.get("Enabled"):
+        table.sse_specification = None
+        return
+    managed = table._get_default_encryption_key(table.account_id, table.region_name)
+    table.sse_specification = {"SSEType": "KMS", "KMSMasterKeyId": managed, **wanted}
+
+
 def check_update(table: Table, body: Document) -> None:
     """What UpdateTable refuses before it changes anything."""
     mode = body.get("BillingMode")
@@ -191,6 +202,7 @@ def install(world: World, replicas: Replicas, expiry: Expiry) -> None:
         merged_attributes(table, self.body)
         original_update(self)
         remember(world, table, self.body)
+        encrypt(table, self.body.get("SSESpecification"))
         tidy(table, self.body, world.now())
         begin_update(world, table, self.body)
         state_of(table).version += 1

@@ -18,6 +18,7 @@ from moto.backup.exceptions import (
     InvalidRequestException,
     ResourceNotFoundException,
 )
+from moto.backup.models import Plan as BackupPlan
 from moto.backup.models import Vault
 from moto.backup.responses import BackupResponse
 from moto.core.responses import ActionResult, EmptyResult
@@ -89,6 +90,15 @@ class Selections:
         del self._held[handler.region, _plan(handler)][one.identifier]
         return {}
 
+    def update_backup_plan(self, handler: BackupResponse) -> Document:
+        """UpdateBackupPlan: another version of the same plan; its selections stay."""
+        held = handler.backup_backend.get_backup_plan(handler.path.rstrip("/").split("/")[-1], None)
+        content = json.loads(handler.body)["BackupPlan"]
+        version = BackupPlan(content, held.creator_request_id, handler.backup_backend)
+        held.backup_plan, held.version_id = version.backup_plan, version.version_id
+        held.advanced_backup_settings = version.advanced_backup_settings
+        return held.to_dict()
+
     def refuse_plan_in_use(self, handler: BackupResponse) -> None:
         """Called before DeleteBackupPlan."""
         plan = handler.path.rstrip("/").split("/")[-1]
@@ -117,7 +127,7 @@ def install(world: World) -> None:
     """What moto lacks: selections, jobs, recovery points, restore testing, and two rules about deleting."""
     selections, points = Selections(world), RecoveryPoints(world)
     for name in ("create_backup_selection", "get_backup_selection", "list_backup_selections",
-                 "delete_backup_selection"):  # fmt: skip
+                 "delete_backup_selection", "update_backup_plan"):  # fmt: skip
         _add_call(selections, name)
     original_plan, original_vault = BackupResponse.delete_backup_plan, BackupResponse.delete_backup_vault
 

@@ -79,6 +79,7 @@ class Monitor(mocks.MockMonitor):
                 ignore_changes=tuple(request.ignoreChanges),
                 dependencies=tuple(request.dependencies),
                 parent=request.parent,
+                delete_first=request.deleteBeforeReplace,
             )
         )
         return self._reply(urn, record.id, record.outputs, secrets)

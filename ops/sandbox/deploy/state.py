@@ -16,12 +16,16 @@ SCHEMA = "ops.sandbox.deployment/1"
 
 @dataclass(slots=True)
 class State:
-    """Resources by URN in order of creation, and the salt of the digests that stand for secrets."""
+    """Resources by URN in order of creation, and the salt of the digests that stand for secrets.
+
+    `replaced` are predecessors that still exist: they go once everything that used them has moved on.
+    """
 
     project: str
     stack: str
     salt: str
     records: dict[str, Record] = field(default_factory=dict)
+    replaced: list[Record] = field(default_factory=list)
 
 
 def load(path: Path, project: str, stack: str) -> State:
@@ -52,7 +56,8 @@ def _parse(data: Any) -> State:
     if data["schema"] != SCHEMA:
         raise ValueError(f"schema is {data['schema']!r}")
     records = [Record(**entry) for entry in data["resources"]]
-    return State(data["project"], data["stack"], data["salt"], {record.urn: record for record in records})
+    replaced = [Record(**entry) for entry in data.get("replaced", ())]
+    return State(data["project"], data["stack"], data["salt"], {record.urn: record for record in records}, replaced)
 
 
 def save(path: Path, state: State) -> None:
@@ -63,6 +68,7 @@ def save(path: Path, state: State) -> None:
         "stack": state.stack,
         "salt": state.salt,
         "resources": [asdict(record) for record in state.records.values()],
+        "replaced": [asdict(record) for record in state.replaced],
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

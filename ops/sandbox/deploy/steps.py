@@ -39,6 +39,7 @@ class Declaration:
     ignore_changes: tuple[str, ...] = ()
     dependencies: tuple[str, ...] = ()
     parent: str = ""
+    delete_first: bool = False
 
 
 @dataclass(slots=True)
@@ -62,7 +63,7 @@ class Steps:
         if declared.urn in self.live:
             raise SandboxBroken(f"the program declares {declared.urn} twice")
         old = self.state.records.get(declared.urn)
-        inputs = _named(spec, declared)
+        inputs = _named(spec, declared, old)
         if old is None:
             return self._done("create", self._create(spec, declared, inputs))
         _refuse_ignored_secrets(declared)
@@ -78,7 +79,7 @@ class Steps:
         return self._done("replace", self._replace(spec, old, declared, inputs, different))
 
     def finish(self) -> None:
-        """Delete what is no longer declared, last created first; keep what is protected or retained."""
+        """Delete what is no longer declared or was replaced, last created first; keep what is protected or retained."""
         gone = [record for urn, record in self.state.records.items() if urn not in self.live]
         for record in gone:
             if record.protect:
@@ -92,6 +93,9 @@ class Steps:
                 self._delete(record)
             self.operations.append(("retain" if record.retain else "delete", record.urn))
             del self.state.records[record.urn]
+        while self.state.replaced:
+            self._delete(self.state.replaced[-1])
+            self.state.replaced.pop()
 
     def _done(self, operation: str, record: Record) -> Record:
         """Remember a resource: with secrets for this run, with digests in the state."""
@@ -150,13 +154,13 @@ class Steps:
                 f"{declared.name} ({declared.type}) is protected and would have to be replaced",
                 why=f"{named} cannot be changed in place",
             )
-        dependents = [record.name for record in self.state.records.values() if old.urn in record.dependencies]
-        if dependents:
-            raise SandboxBroken(
-                f"{declared.name} ({declared.type}) would have to be replaced, and others depend on it",
-                why=f"{named} cannot be changed in place, and the sandbox imitates no replacement under "
-                + ", ".join(dependents),
-            )
+        depended_on = any(old.urn in record.dependencies for record in self.state.records.values())
+        if depended_on and not declared.delete_first:
+            # Made beside the old one, as the engine does: what depends on it moves over, and it goes at the end.
+            record = self._create(spec, declared, _renamed(spec, declared, inputs, old))
+            if not old.retain:
+                self.state.replaced.append(old)
+            return record
         if not old.retain:
             self._delete(old)
         return self._create(spec, declared, inputs)
@@ -249,12 +253,23 @@ def _copy(record: Record, inputs: Inputs, outputs: Document) -> Record:
     )
 
 
-def _named(spec: Spec, declared: Declaration) -> Inputs:
-    """Inputs with a name where the provider would make one: stable, so that a second apply finds it."""
+def _named(spec: Spec, declared: Declaration, old: Record | None) -> Inputs:
+    """Inputs with a name where the provider would make one: the one it has, so that a second apply finds it."""
     if spec.autoname is None or declared.inputs.get(spec.autoname):
         return declared.inputs
-    suffix = hashlib.sha256(declared.urn.encode()).hexdigest()[:_NAME_SUFFIX]
-    return {**declared.inputs, spec.autoname: f"{declared.name}-{suffix}"}
+    held = old.inputs[spec.autoname] if old else _made_name(declared, "")
+    return {**declared.inputs, spec.autoname: held}
+
+
+def _renamed(spec: Spec, declared: Declaration, inputs: Inputs, old: Record) -> Inputs:
+    """A made name anew: the successor lives beside the old one for a while."""
+    if spec.autoname is None or declared.inputs.get(spec.autoname):
+        return inputs
+    return {**inputs, spec.autoname: _made_name(declared, str(old.inputs[spec.autoname]))}
+
+
+def _made_name(declared: Declaration, after: str) -> str:
+    return f"{declared.name}-{hashlib.sha256(f'{declared.urn}{after}'.encode()).hexdigest()[:_NAME_SUFFIX]}"
 
 
 def unsupported(error: Exception, lacking: tuple[str, ...] = ()) -> bool:

@@ -107,6 +107,23 @@ def test_backup_selections_are_created_read_listed_and_deleted(lab: Any, plan: s
     assert lab.refusal(backup.get_backup_selection, **ask) == "ResourceNotFoundException"
 
 
+def test_a_changed_backup_plan_is_another_version_and_keeps_its_selections(lab: Any, plan: str) -> None:
+    backup = lab.client("backup")
+    backup.create_backup_selection(BackupPlanId=plan, BackupSelection={"SelectionName": "kept", "IamRoleArn": ROLE})
+    before = backup.get_backup_plan(BackupPlanId=plan)
+    (rule,) = before["BackupPlan"]["Rules"]
+    changed = {"RuleName": rule["RuleName"], "TargetBackupVaultName": rule["TargetBackupVaultName"]}
+    document = {
+        "BackupPlanName": before["BackupPlan"]["BackupPlanName"],
+        "Rules": [{**changed, "Lifecycle": {"DeleteAfterDays": 8}}],
+    }
+    answer = backup.update_backup_plan(BackupPlanId=plan, BackupPlan=document)
+    after = backup.get_backup_plan(BackupPlanId=plan)
+    assert after["BackupPlan"]["Rules"][0]["Lifecycle"] == {"DeleteAfterDays": 8}
+    assert answer["VersionId"] == after["VersionId"] != before["VersionId"]
+    assert len(backup.list_backup_selections(BackupPlanId=plan)["BackupSelectionsList"]) == 1
+
+
 def test_a_backup_plan_with_selections_is_not_deleted(lab: Any, plan: str) -> None:
     backup = lab.client("backup")
     content = {"SelectionName": "tables", "IamRoleArn": ROLE}
@@ -181,3 +198,15 @@ def test_a_binding_never_shows_its_password(lab: Any) -> None:
         engine="mysql", address="127.0.0.1", port=33_999, username="loader", password="s3cret", database="music"
     )
     assert "s3cret" not in json.dumps([shown, lab.control.status()])
+
+
+def test_a_subnet_group_that_got_other_subnets_is_still_there(lab: Any) -> None:
+    ec2, rds, name = lab.client("ec2"), lab.client("rds"), lab.name("subnets")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    made = [ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.9.{at}.0/24")["Subnet"]["SubnetId"] for at in range(3)]
+    rds.create_db_subnet_group(DBSubnetGroupName=name, DBSubnetGroupDescription="d", SubnetIds=made[:2])
+    rds.modify_db_subnet_group(DBSubnetGroupName=name, SubnetIds=made)
+    (group,) = rds.describe_db_subnet_groups(DBSubnetGroupName=name)["DBSubnetGroups"]
+    assert {subnet["SubnetIdentifier"] for subnet in group["Subnets"]} == set(made)
+    other = {"DBSubnetGroupName": lab.name("none"), "SubnetIds": made}
+    assert lab.refusal(rds.modify_db_subnet_group, **other) == "DBSubnetGroupNotFoundFault"

@@ -31,6 +31,18 @@ def test_table_class_is_stored_updated_and_echoed(lab: Any) -> None:
     assert lab.refusal(lab.dynamodb.update_table, TableName=table, TableClass="COLD") == "ValidationException"
 
 
+def test_the_key_of_a_table_is_changed_in_place_and_taken_off(lab: Any) -> None:
+    table, key = lab.table(pitr=False), "arn:aws:kms:us-east-1:123456789012:key/1234"
+    lab.dynamodb.update_table(
+        TableName=table, SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}
+    )
+    assert _describe(lab, table)["SSEDescription"] == {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": key}
+    lab.dynamodb.update_table(TableName=table, SSESpecification={"Enabled": True})
+    assert _describe(lab, table)["SSEDescription"]["KMSMasterKeyArn"] != key
+    lab.dynamodb.update_table(TableName=table, SSESpecification={"Enabled": False})
+    assert "SSEDescription" not in _describe(lab, table)
+
+
 def test_on_demand_maxima_are_stored_and_removed_by_minus_one(lab: Any) -> None:
     maxima = {"MaxReadRequestUnits": 10, "MaxWriteRequestUnits": 20}
     table = lab.table(pitr=False, OnDemandThroughput=maxima)

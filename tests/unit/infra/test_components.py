@@ -116,6 +116,7 @@ def test_on_demand_tables_have_neither_capacity_nor_scaling(record: Record) -> N
     assert "readCapacity" not in table
     assert "readCapacity" not in table["globalSecondaryIndexes"][0]
     assert not found.of(TARGET) and len(found.of(REPLICA)) == 1
+    assert found.one(TABLE).ignore_changes == ["replicas"], "a capacity kept from before would be refused"
 
 
 def test_a_second_table_is_data_not_code(full: Recording) -> None:

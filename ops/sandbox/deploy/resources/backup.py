@@ -136,6 +136,32 @@ def _testing_selection_shape(inputs: Inputs) -> Inputs:
     }
 
 
+def _testing_update(client: Client, record: Record, new: Inputs, changed: set[str]) -> None:
+    """Of a plan, the schedule and which points it takes; its tags are nowhere to be read."""
+    selection = new["recoveryPointSelection"]
+    points = {
+        "Algorithm": selection["algorithm"],
+        "IncludeVaults": selection["includeVaults"],
+        "RecoveryPointTypes": selection["recoveryPointTypes"],
+        "SelectionWindowDays": int(selection["selectionWindowDays"]),
+    }
+    plan = {"ScheduleExpression": new["scheduleExpression"], "RecoveryPointSelection": points}
+    client("backup").update_restore_testing_plan(RestoreTestingPlanName=new["name"], RestoreTestingPlan=plan)
+
+
+def _testing_selection_update(client: Client, record: Record, new: Inputs, changed: set[str]) -> None:
+    selection = {
+        "IamRoleArn": new["iamRoleArn"],
+        "ProtectedResourceArns": new["protectedResourceArns"],
+        "ValidationWindowHours": int(new["validationWindowHours"]),
+    }
+    client("backup").update_restore_testing_selection(
+        RestoreTestingPlanName=new["restoreTestingPlanName"],
+        RestoreTestingSelectionName=new["name"],
+        RestoreTestingSelection=selection,
+    )
+
+
 def _testing_read(client: Client, record: Record) -> Document:
     answer = client("backup").get_restore_testing_plan(RestoreTestingPlanName=record.inputs["name"])
     return fields(
@@ -179,6 +205,7 @@ SPECS = {
         "create_restore_testing_plan",
         shape=_testing_shape,
         outputs={"arn": "o.RestoreTestingPlanArn"},
+        update=_testing_update,
         delete=("delete_restore_testing_plan", {"RestoreTestingPlanName": "i.name"}),
         read=_testing_read,
         unread={"tags": "the sandbox keeps no tags of restore testing"},
@@ -188,6 +215,8 @@ SPECS = {
         "create_restore_testing_selection",
         id="join(':', [i.restoreTestingPlanName, i.name])",
         shape=_testing_selection_shape,
+        identity=("restoreTestingPlanName", "name", "protectedResourceType"),
+        update=_testing_selection_update,
         delete=(
             "delete_restore_testing_selection",
             {"RestoreTestingPlanName": "i.restoreTestingPlanName", "RestoreTestingSelectionName": "i.name"},

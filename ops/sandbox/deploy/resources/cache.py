@@ -67,7 +67,18 @@ def _cluster_outputs(client: Client, inputs: Inputs, response: Document) -> Docu
     }
 
 
+def _subnets_update(client: Client, record: Record, new: Inputs, changed: set[str]) -> None:
+    client("dax").update_subnet_group(SubnetGroupName=new["name"], SubnetIds=new["subnetIds"])
+
+
 def _cluster_update(client: Client, record: Record, new: Inputs, changed: set[str]) -> None:
+    if "replicationFactor" in changed:
+        nodes = int(new["replicationFactor"])
+        kind = "increase" if nodes > record.inputs["replicationFactor"] else "decrease"
+        resize = getattr(client("dax"), f"{kind}_replication_factor")
+        resize(ClusterName=new["clusterName"], NewReplicationFactor=nodes)
+    if "tags" not in changed:
+        return
     tags = [{"Key": key, "Value": value} for key, value in new["tags"].items()]
     client("dax").tag_resource(ResourceName=record.outputs["arn"], Tags=tags)
 
@@ -97,6 +108,8 @@ SPECS = {
         "dax",
         "create_subnet_group",
         rename={"name": "SubnetGroupName"},
+        identity=("name", "description"),
+        update=_subnets_update,
         delete=("delete_subnet_group", {"SubnetGroupName": "i.name"}),
         read=_subnets_read,
     ),
@@ -122,7 +135,6 @@ SPECS = {
             "clusterName",
             "description",
             "nodeType",
-            "replicationFactor",
             "iamRoleArn",
             "subnetGroupName",
             "parameterGroupName",

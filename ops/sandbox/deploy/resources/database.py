@@ -41,6 +41,13 @@ def tags_of(rds: Any, arn: str) -> dict[str, str]:
     return tag_map(rds.list_tags_for_resource(ResourceName=arn)["TagList"])
 
 
+def _subnets_update(client: Client, record: Record, new: Inputs, changed: set[str]) -> None:
+    if "subnetIds" in changed:
+        client("rds").modify_db_subnet_group(DBSubnetGroupName=new["name"], SubnetIds=new["subnetIds"])
+    if "tags" in changed:
+        retag(client, record, new, changed)
+
+
 def _subnets_read(client: Client, record: Record) -> Document:
     rds = client("rds")
     groups = plain(rds.describe_db_subnet_groups(DBSubnetGroupName=record.inputs["name"]))
@@ -177,8 +184,8 @@ SPECS = {
         "create_db_subnet_group",
         rename={"name": "DBSubnetGroupName", "description": "DBSubnetGroupDescription"},
         outputs={"arn": "o.DBSubnetGroup.DBSubnetGroupArn"},
-        identity=("name", "description", "subnetIds"),
-        update=retag,
+        identity=("name", "description"),
+        update=_subnets_update,
         delete=("delete_db_subnet_group", {"DBSubnetGroupName": "i.name"}),
         read=_subnets_read,
     ),

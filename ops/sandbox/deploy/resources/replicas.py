@@ -3,7 +3,8 @@
 from typing import Any
 
 from ops.sandbox.deploy.model import Inputs, Record
-from ops.sandbox.deploy.resources.tables import WAIT, put_pitr, read_recovery, read_tags
+from ops.sandbox.deploy.resources.table_updates import WAIT, put_pitr
+from ops.sandbox.deploy.resources.tables import read_recovery, read_tags
 from ops.sandbox.deploy.spec import Client, Document, NotTaken, Spec, fields, plain
 
 
