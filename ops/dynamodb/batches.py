@@ -79,7 +79,7 @@ class BatchRun:
         frame = b'{"RequestItems":{%s:[{"%s":' % (orjson.dumps(writer.target.table), operation.encode())
         self._frame = (frame, b'},{"%s":' % operation.encode(), b'}]},"ReturnConsumedCapacity":"TOTAL"}')
         self._before = replace(writer.counts)
-        self._packed = replace(writer.resumed, written=0)
+        self._packed = replace(writer.resumed)
         self._late = WriteCounts(written=writer.resumed.written)
         self._refused = 0
         writer.counts.written += writer.resumed.written

@@ -76,12 +76,8 @@ class Entries:
 
     def put(self, position: int, item: Item) -> Entry:
         """A put of an item, every value of it checked."""
-        try:
-            validate_item(item, self._keys, self._indexes)
-            wire = b'{"Item":%s}' % orjson.dumps(item)
-        except (TypeError, orjson.JSONEncodeError) as error:
-            raise Unacceptable(str(error)) from error
-        return Entry(position, key_of_texts(item, self._keys), wire, True)
+        validate_item(item, self._keys, self._indexes)
+        return Entry(position, key_of_texts(item, self._keys), b'{"Item":%s}' % orjson.dumps(item), True)
 
     def delete(self, position: int, key: Item) -> Entry:
         """A deletion by key."""

@@ -100,14 +100,24 @@ def test_a_share_of_what_is_provisioned() -> None:
 
 def test_a_limit_is_read_as_units_as_a_share_or_as_none() -> None:
     clock = StillClock()
-    for text, units in (("40", 40.0), ("1.5", 1.5), ("25%", 50.0), ("0.5%", 1.0)):
+    for text, units in (
+        ("40", 40.0),
+        ("1.5", 1.5),
+        ("1", 1.0),
+        ("25%", 50.0),
+        ("0.5%", 1.0),
+        ("0.1%", 0.2),
+        ("100%", 200.0),
+    ):
         limit = CapacityLimit.of(text, 200, "table t", clock)
         assert limit is not None
         assert limit.units_per_s == pytest.approx(units)
     assert CapacityLimit.of(None, 200, "table t", clock) is CapacityLimit.of("adaptive", 200, "table t", clock) is None
 
 
-@pytest.mark.parametrize("text", ["", "%", "0", "0.5", "101%", "0%", "-4", "1e9", "many", "4 %", "nan", "٤"])
+@pytest.mark.parametrize(
+    "text", ["", "%", "0", "0.5", "0.99", "100.1%", "101%", "0.09%", "0%", "-4", "1e9", "many", "4 %", "nan", "٤"]
+)
 def test_what_is_no_limit_is_refused(text: str) -> None:
     with pytest.raises(BadArgument, match="capacity units"):
         CapacityLimit.of(text, 200, "table t", StillClock())
@@ -121,3 +131,30 @@ def test_a_share_of_what_is_on_demand_is_refused() -> None:
 def test_a_whole_scan_of_a_larger_table_has_more_segments_within_bounds() -> None:
     mib = 1024 * 1024
     assert [segments_for(size) for size in (0, mib, 200 * mib, 10**15)] == [4, 4, 6, 32]
+
+
+def test_a_request_is_taken_to_cost_what_requests_cost_so_far() -> None:
+    clock = StillClock()
+    limit = CapacityLimit(10.0, clock)
+    limit.before()
+    limit.spent(8.0)  # 0.8 s of debt; the next are taken to cost 8 units
+    limit.before()
+    assert clock.slept == [pytest.approx(0.8)]
+    limit.before()
+    assert clock.slept[1:] == [pytest.approx(0.8)]
+    limit.spent(16.0)  # 8 more than was held back for it; the next are taken to cost (7 * 8 + 16) / 8 = 9
+    limit.spent(0.0)  # one that failed gives its 8 back and is no measure
+    limit.before()
+    assert clock.slept[2:] == [pytest.approx(0.8)]
+    limit.before()
+    assert clock.slept[3:] == [pytest.approx(0.9)]
+
+
+def test_a_request_that_costs_less_than_a_unit_is_a_measure_too() -> None:
+    clock = StillClock()
+    limit = CapacityLimit(1.0, clock)
+    limit.before()
+    limit.spent(0.5)
+    limit.before()
+    limit.before()
+    assert clock.slept == [pytest.approx(0.5), pytest.approx(0.5)]

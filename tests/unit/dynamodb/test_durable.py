@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import shutil
 from pathlib import Path
 from random import Random
@@ -11,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
+from ops.dynamodb import durable
 from ops.dynamodb.durable import Checkpoint, DeadLetters, put_lines
 from ops.dynamodb.retry import Failure
 from ops.dynamodb.write import BulkWriter, Rejected, WriteCounts, WriteTarget, key_bytes
@@ -202,3 +205,93 @@ def test_when_a_run_ends_early_what_was_on_its_way_is_settled_only_if_it_was_wri
     assert given.counts.written == len(table.items) == 7 * (13 if share_left else 25)
     missing = [at for at, one in enumerate(some_items(200)) if key_bytes(one, KEYS) not in table.items]
     assert given.settled.read == (0 if share_left else missing[0])
+
+
+def test_the_files_are_as_documented(tmp_path: Path) -> None:
+    put_lines(writer(MemoryTable()), [b'{"Item":"\xc3\xa9"}~\r\n', *LINES[:3]], checkpoint(tmp_path), dead(tmp_path))
+    assert json.loads((tmp_path / "checkpoint.json").read_text()) == {
+        "schema": "ops.write-checkpoint/1",
+        "source": "lines",
+        "counts": {"read": 4, "written": 3, "unchanged": 0, "duplicates": 0, "rejected": 1},
+    }
+    [one] = dead(tmp_path).read()
+    assert one == {"line": 1, "reason": one["reason"], "text": '{"Item":"é"}~'}
+
+
+def test_rejected_lines_are_counted_from_what_was_kept_and_the_last_kept_is_that_of_the_position(
+    tmp_path: Path,
+) -> None:
+    letters = dead(tmp_path)
+    assert letters.count == 0
+    with letters.after(0):
+        for position in (3, 5, 7):
+            letters.add(Rejected(position, {}, "é", b"no"))
+        letters.sync()
+        assert letters.count == 3
+    with pytest.raises(AssertionError):
+        letters.add(Rejected(9, {}, "after its end", b"no"))
+    with letters.after(5):
+        assert letters.count == 2
+        letters.add(Rejected(6, {}, "new", b"no"))
+    assert letters.count == 3
+    assert [one["line"] for one in letters.read()] == [3, 5, 6]
+    assert "é" in letters.path.read_text()
+    assert "item" not in repr(letters)
+
+
+def test_rejected_lines_are_forced_to_the_disk_before_a_checkpoint_that_covers_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters, synced, covered = dead(tmp_path), [0], []
+
+    def fsync(number: int) -> None:
+        if os.fstat(number).st_ino == (letters.path.stat().st_ino if letters.path.exists() else 0):
+            synced.append(len(letters.path.read_bytes().splitlines()))
+
+    usual = durable.replace_file
+
+    def replaced(path: Path, text: str) -> None:
+        if path.name == "checkpoint.json":
+            covered.append(json.loads(text)["counts"]["rejected"])
+            assert synced[-1] >= covered[-1]
+        usual(path, text)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(durable, "replace_file", replaced)
+    put_lines(writer(MemoryTable()), LINES, checkpoint(tmp_path), letters)
+    assert covered[-1] == 2
+    assert len(covered) > 10
+
+
+def test_the_last_checkpoint_is_preceded_by_the_lines_it_covers_even_when_none_was_due(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters, held = dead(tmp_path), []
+    monkeypatch.setattr(
+        durable.Checkpoint, "save", lambda self, counts: held.append([one["line"] for one in letters.read()])
+    )
+    monkeypatch.setattr(durable.Checkpoint, "due", lambda self: False)
+    put_lines(writer(MemoryTable()), LINES, checkpoint(tmp_path), letters)
+    assert held == [[41, 251]]
+
+
+def test_a_run_that_settles_nothing_new_writes_no_checkpoint(tmp_path: Path) -> None:
+    table = MemoryTable(mood=lambda operation, number: Failure("ExpiredTokenException", "expired", 400))
+    with pytest.raises(CredentialsUnusable):
+        put_lines(writer(table), LINES[:40], checkpoint(tmp_path), dead(tmp_path))
+    assert not (tmp_path / "checkpoint.json").exists()
+
+
+def test_rejected_lines_that_the_disk_does_not_take_end_the_run(tmp_path: Path) -> None:
+    class Full(io.BytesIO):
+        def write(self, text: Any) -> int:
+            raise OSError(28, "No space left on device")
+
+    letters = dead(tmp_path)
+    with letters.after(0):
+        usual, letters._file = letters._file, Full()
+        with pytest.raises(RunFolderUnusable, match="rejected lines cannot be written") as caught:
+            letters.add(Rejected(1, {}, "x", b"no"))
+        letters._file = usual
+    assert "No space left" in caught.value.why
+    assert letters.count == 0

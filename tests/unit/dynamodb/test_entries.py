@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ops.dynamodb.attributes import Unacceptable
+from ops.dynamodb.attributes import ITEM_LIMIT_BYTES, Unacceptable
 from ops.dynamodb.entries import Entries
+from ops.dynamodb.retry import Failure
 from ops.dynamodb.write import BulkWriter, Rejected, WriteCounts, WriteTarget
 from ops.model.items import Item, KeySchema
 from tests.property.examples import examples
@@ -160,3 +161,78 @@ def test_a_line_and_its_item_are_judged_alike(kind: str, sort_kind: str, key: st
             return str(error)
 
     assert judged(entries.line, orjson.dumps({"Item": item})) == judged(entries.put, item)
+
+
+INDEXES = {"genre_index": KeySchema("genre")}
+
+
+def test_what_was_looked_at_once_is_not_looked_at_again() -> None:
+    entries = Entries(KEYS, INDEXES)
+    assert entries.put(1, orjson.loads(GOOD)["Item"]).checked is True
+    assert entries.delete(2, orjson.loads(GOOD)["Item"]).checked is True
+    line = entries.line(3, GOOD)
+    assert line.checked is False
+    assert entries.why_not(line) is None
+    assert line.checked is True
+    # Now whatever it holds is taken to be right.
+    line.wire = b"{}"
+    assert entries.why_not(line) is None
+
+
+def test_an_entry_knows_its_place_its_key_and_its_item() -> None:
+    entries = Entries(KeySchema("pk", "B", "sk", "N"), INDEXES)
+    item = {"pk": {"B": "AP9="}, "sk": {"N": "1.0"}, "x": {"S": "y"}}
+    for entry in (entries.put(7, item), entries.line(7, orjson.dumps({"Item": item}))):
+        assert (entry.position, entry.key, entry.item) == (7, ("00ff", "1"), item)
+    key = {"pk": {"B": "AP8="}, "sk": {"N": "1"}}
+    deletion = entries.delete(8, key)
+    assert (deletion.position, deletion.key, deletion.item) == (8, ("00ff", "1"), key)
+    deletion.wire = b"{"
+    assert deletion.item == {}
+
+
+def test_a_byte_order_mark_is_called_by_its_name() -> None:
+    _, [one], _ = run([b"\xef\xbb\xbf" + GOOD])
+    assert one.reason == "the line begins with a byte order mark"
+    assert one.item == {}
+
+
+def test_a_deletion_that_aws_refuses_is_rejected_with_the_words_of_aws() -> None:
+    def refuse(operation: str, params: dict[str, Any]) -> dict[str, Any]:
+        raise Failure("ValidationException", "The provided key element does not match the schema", 400)
+
+    rejected: list[Rejected] = []
+    writer = BulkWriter(plane(Scripted([refuse])), WriteTarget("t", KEYS), on_rejected=rejected.append)
+    assert writer.delete([orjson.loads(GOOD)["Item"]]) == WriteCounts(read=1, rejected=1)
+    assert [one.reason for one in rejected] == ["The provided key element does not match the schema"]
+
+
+@pytest.mark.parametrize("spare", [-1, 0, 1])
+def test_a_line_about_as_long_as_an_item_may_be_is_judged_by_the_size_of_its_item(spare: int) -> None:
+    empty = GOOD.replace(b'"1"}', b'"1"},"x":{"S":""}')
+    line = empty.replace(b'""', b'"%s"' % (b"x" * (ITEM_LIMIT_BYTES - len(empty) + spare)))
+    assert len(line) == ITEM_LIMIT_BYTES + spare
+    counts, _, _ = run([line])
+    assert counts == WriteCounts(read=1, written=1)
+
+
+@pytest.mark.parametrize(
+    ("partition", "sort", "reason"),
+    [
+        ("x" * 2048, "x" * 1024, ""), ("é" * 1024, "é" * 512, ""), ("\U0001f3b8" * 512, "\U0001f3b8" * 256, ""),
+        ("x", "x" * 1025, "'sk' has 1025 bytes"), ("x", "é" * 513, "'sk' has 1026 bytes"), ("x", "", "'sk' is empty"),
+        ("x" * 2049, "x", "'pk' has 2049 bytes"), ("é" * 1025, "x", "'pk' has 2050 bytes"), ("", "x", "'pk' is empty"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["S", "N"])
+def test_the_limits_of_a_key_are_those_of_its_bytes_in_a_line_too(
+    partition: str, sort: str, reason: str, kind: str
+) -> None:
+    keys = KeySchema("pk", "S", "sk", "S")
+    if kind == "N":
+        keys = KeySchema("pk", "S", "n", "N")
+        reason = reason if "'pk'" in reason else ""
+    line = orjson.dumps({"Item": {"pk": {"S": partition}, "sk": {"S": sort}, "n": {"N": "1"}}})
+    counts, rejected, _ = run([line], keys)
+    assert counts == WriteCounts(read=1, written=int(not reason), rejected=int(bool(reason)))
+    assert all(reason in one.reason for one in rejected)

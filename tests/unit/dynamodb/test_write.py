@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
+import orjson
 import pytest
 
-from ops.dynamodb.retry import Failure
+from ops.dynamodb import batches
+from ops.dynamodb.client import DataPlane
+from ops.dynamodb.retry import Failure, Retrier, RetryPolicy
 from ops.dynamodb.write import (
     BATCH_BYTES,
     BATCH_ITEMS,
@@ -19,9 +23,9 @@ from ops.dynamodb.write import (
     put_item,
     update_item,
 )
-from ops.errors import AccountingMismatch, BadResponse, CredentialsUnusable, Throttled
+from ops.errors import AccountingMismatch, BadResponse, CredentialsUnusable, NotAllowed, Throttled
 from ops.model.items import Item, KeySchema
-from tests.unit.dynamodb.kit import KEYS, MemoryTable, Scripted, StillClock, plane, some_items
+from tests.unit.dynamodb.kit import KEYS, MemoryTable, Scripted, StillClock, plane, some_items, some_lines
 
 TARGET = WriteTarget("t", KEYS, {"genre_index": KeySchema("genre")})
 
@@ -228,3 +232,93 @@ def test_an_update_of_one_item_is_asked_for_as_aws_wants_it() -> None:
             {**plain, "UpdateExpression": "SET #a = :v", "ExpressionAttributeValues": {":v": {"S": "y"}}},
         ),
     ]
+
+
+def test_a_table_that_processes_nothing_is_asked_as_often_as_the_policy_says_with_growing_pauses() -> None:
+    clock = StillClock()
+    table = MemoryTable(mood=lambda operation, number: 1.0)
+    with pytest.raises(Throttled) as caught:
+        BulkWriter(DataPlane(table, Retrier(clock, Longest(), POLICY)), TARGET).put(some_items(25))
+    assert len(table.asked) == 4
+    assert clock.slept == [pytest.approx(0.05 * 2**number) for number in (2, 3, 4)]
+    assert caught.value.what == "BatchWriteItem on t was throttled 4 times"
+    assert caught.value.why == "every item of the batch came back unprocessed"
+
+
+class Longest(Random):
+    """Always the longest pause."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return b
+
+
+POLICY = RetryPolicy(attempts=4)
+
+
+def test_an_answer_that_processed_anything_begins_the_count_of_tries_anew() -> None:
+    clock, moods = StillClock(), iter([1.0, 1.0, 1.0, 0.5, 1.0, 1.0, 1.0, 0.0])
+    table = MemoryTable(mood=lambda operation, number: next(moods))
+    counts = BulkWriter(DataPlane(table, Retrier(clock, Longest(), POLICY)), TARGET).put(some_items(24))
+    assert counts.written == 24
+    assert clock.slept == [pytest.approx(0.05 * 2**number) for number in (2, 3, 4, 1, 2, 3, 4)]
+
+
+def test_unprocessed_deletions_are_sent_again() -> None:
+    table = MemoryTable(
+        items={key_bytes(item, KEYS): item for item in some_items(60)},
+        mood=lambda operation, number: 0.5 if number % 2 else None,
+    )
+    keys = [{name: item[name] for name in KEYS.names} for item in some_items(60)]
+    assert BulkWriter(plane(table), TARGET).delete(keys) == WriteCounts(read=60, written=60)
+    assert table.items == {}
+
+
+def sized(number: int, wire_bytes: int) -> Item:
+    item: Item = {"pk": {"S": "p"}, "sk": {"N": str(number)}, "v": {"S": ""}}
+    item["v"] = {"S": "x" * (wire_bytes - len(orjson.dumps({"Item": item})))}
+    return item
+
+
+def test_a_batch_is_filled_to_its_limit_and_not_a_byte_beyond(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "BATCH_BYTES", 300)
+    script = Scripted([{"UnprocessedItems": {}}])
+    BulkWriter(plane(script), TARGET).put([sized(number, 100) for number in range(9)])
+    assert [len(asked["RequestItems"]["t"]) for _, asked in script.asked] == [3, 3, 3]
+    script.asked.clear()
+    BulkWriter(plane(script), TARGET).put([sized(0, 101), *(sized(number, 100) for number in range(1, 6))])
+    assert [len(asked["RequestItems"]["t"]) for _, asked in script.asked] == [2, 3, 1]
+
+
+def test_an_item_that_stands_in_for_another_takes_its_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "BATCH_BYTES", 300)
+    script = Scripted([{"UnprocessedItems": {}}])
+    items = [sized(0, 100), sized(1, 100), *[sized(1, 100)] * 5, sized(2, 100)]
+    assert BulkWriter(plane(script), TARGET).put(items) == WriteCounts(read=8, written=3, duplicates=5)
+    assert [len(asked["RequestItems"]["t"]) for _, asked in script.asked] == [3]
+
+
+def test_a_run_that_fails_at_once_is_settled_where_the_one_before_was_and_counts_what_it_rejected() -> None:
+    before = WriteCounts(read=30, written=29, rejected=1)
+    lines = some_lines(some_items(60))
+    lines[40] = b"{"
+    table = MemoryTable(mood=lambda operation, number: Failure("AccessDeniedException", "no", 400))
+    writer = BulkWriter(plane(table), TARGET, resumed=before)
+    with pytest.raises(NotAllowed):
+        writer.put_lines(lines)
+    assert writer.settled == before
+    assert (writer.counts.read, writer.counts.written, writer.counts.rejected) == (60, 29, 2)
+
+
+def test_with_reject_a_later_item_with_the_same_key_is_named_as_such() -> None:
+    rejected: list[Rejected] = []
+    writer = BulkWriter(plane(MemoryTable()), TARGET, on_rejected=rejected.append, repeats="reject")
+    first, second = some_items(2)
+    assert writer.put([first, second, first, first]) == WriteCounts(read=4, written=2, rejected=2)
+    assert [(one.position, one.item, one.reason) for one in rejected] == [
+        (3, first, "an item before this one has the same key"),
+        (4, first, "an item before this one has the same key"),
+    ]
+
+
+def test_counts_begin_at_zero() -> None:
+    assert WriteCounts() == WriteCounts(0, 0, 0, 0, 0)
