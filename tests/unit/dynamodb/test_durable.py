@@ -18,6 +18,7 @@ from ops.dynamodb.durable import Checkpoint, DeadLetters, put_lines
 from ops.dynamodb.retry import Failure
 from ops.dynamodb.write import BulkWriter, Rejected, WriteCounts, WriteTarget, key_bytes
 from ops.errors import AccountingMismatch, BadArgument, CredentialsUnusable, RunFolderUnusable
+from ops.runs import replace_file
 from tests.unit.dynamodb.kit import KEYS, MemoryTable, ShuffledTable, StillClock, plane, some_items, some_lines
 
 LINES = some_lines(some_items(300))
@@ -248,13 +249,11 @@ def test_rejected_lines_are_forced_to_the_disk_before_a_checkpoint_that_covers_t
         if os.fstat(number).st_ino == (letters.path.stat().st_ino if letters.path.exists() else 0):
             synced.append(len(letters.path.read_bytes().splitlines()))
 
-    usual = durable.replace_file
-
     def replaced(path: Path, text: str) -> None:
         if path.name == "checkpoint.json":
             covered.append(json.loads(text)["counts"]["rejected"])
             assert synced[-1] >= covered[-1]
-        usual(path, text)
+        replace_file(path, text)
 
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(durable, "replace_file", replaced)

@@ -171,9 +171,8 @@ def test_what_was_looked_at_once_is_not_looked_at_again() -> None:
     assert entries.put(1, orjson.loads(GOOD)["Item"]).checked is True
     assert entries.delete(2, orjson.loads(GOOD)["Item"]).checked is True
     line = entries.line(3, GOOD)
-    assert line.checked is False
-    assert entries.why_not(line) is None
-    assert line.checked is True
+    before, reason, after = line.checked, entries.why_not(line), line.checked
+    assert (before, reason, after) == (False, None, True)
     # Now whatever it holds is taken to be right.
     line.wire = b"{}"
     assert entries.why_not(line) is None
