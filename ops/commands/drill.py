@@ -75,10 +75,12 @@ def run(
     if target not in ("sandbox", "aws"):
         raise BadArgument(f"--target {target} is not one of sandbox, aws")
     request = DrillRequest(find_scenario(scenario).slug, resource, seed, _seconds(rto), _seconds(rpo), keep)
+    where = f"--items {items}" if _is_private(target) else ""
     with _opened(app, target, items, resource) as session:
         if target == "aws":
             app.confirm(f"run drill {scenario} in account {session.environment.document.account}?", yes=yes)
-        _drill(app, session, replace(request, cannot=_cannot(session)))
+            where = f"--target aws --env {session.environment.document.stack}"
+        _drill(app, session, replace(request, cannot=_cannot(session), where=where))
 
 
 def report(
@@ -128,12 +130,16 @@ def gc(
     app.finish(Outcome(found, lines or ["nothing of that drill is left"], dry_run=dry_run))
 
 
+def _is_private(target: str) -> bool:
+    return target == "sandbox" and not os.environ.get("AWS_ENDPOINT_URL")
+
+
 @contextmanager
 def _opened(app: App, target: str, items: int, resource: str) -> Iterator[Session]:
     """The environment to drill in; a private sandbox is loaded and backed up first."""
     from ops.commands._private import fill, private_sandbox
 
-    if target == "aws" or os.environ.get("AWS_ENDPOINT_URL"):
+    if not _is_private(target):
         session = app.session()
         if session.environment.is_sandbox == (target == "aws"):
             raise BadArgument(

@@ -16,7 +16,7 @@ from ops.drill.measure import Figures, figures_of, lost_writes, marks_of, object
 from ops.drill.prove import Proof, differing_tokens
 from ops.drill.recover import Recovered
 from ops.drill.scenario import SANDBOX_CANNOT_PROVE
-from ops.drill.stage import LEFT_OUT, Stage
+from ops.drill.stage import LEFT_OUT, NOT_COPIED, Stage
 from ops.drill.verdict import Facts, Judgement, emptied, judge
 from ops.model.drill import CountSample, DrillReport, LostWrite, Mark, Objective, Planted
 from ops.model.proof import SettingsOutcome
@@ -177,7 +177,7 @@ def _report(
         damage=outcome.damage.counts,
         ambiguous=proof.ambiguous,
         sandbox_cannot=(*SANDBOX_CANNOT_PROVE, *bench.request.cannot) if bench.environment.is_sandbox else (),
-        left_out=LEFT_OUT,
+        left_out=(*LEFT_OUT, *NOT_COPIED),
         baseline=outcome.stage.baseline,
     )
 
@@ -196,7 +196,7 @@ def _load(writes: Sequence[Write]) -> dict[str, int]:
 def _replay(bench: Bench) -> str:
     return (
         f"ops drill run {bench.scenario.slug} {bench.request.logical} --seed {bench.seed} "
-        f"--env {bench.environment.document.stack}"
+        f"{bench.request.where or f'--env {bench.environment.document.stack}'}"
     )
 
 

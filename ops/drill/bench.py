@@ -32,7 +32,8 @@ class DrillRequest:
     """What is to be drilled. Targets left None are those of the environment document; a seed left None is drawn.
 
     `writes` is the number of good writes before the fault; `keep` leaves the drill tables for a look;
-    `cannot` is what this backend is known not to prove, beyond what every sandbox report says.
+    `cannot` is what this backend is known not to prove, beyond what every sandbox report says. `where` holds the
+    options that lead to the same environment again; left empty they name its stack.
     """
 
     scenario: str
@@ -43,6 +44,7 @@ class DrillRequest:
     keep: bool = False
     writes: int = 60
     cannot: tuple[str, ...] = ()
+    where: str = ""
 
 
 class NotedClock:

@@ -19,6 +19,8 @@ from ops.recovery.settings import TableSettings, read_settings, wanted_settings,
 
 #: Settings a drill leaves out: a replica is a table in another region, outside the guard and the clean-up.
 LEFT_OUT = ("replicas",)
+#: What the infrastructure program declares for the table's own name: no copy has it, a drill's neither.
+NOT_COPIED = ("alarms",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from ops.errors import ControlMissed, DrillFailed, OpsError, RpoMissed, RtoMissed
 from ops.model.drill import Condition, DrillReport, Objective, Planted, Verdict
 from ops.model.proof import Comparison, ControlOutcome, Difference, SettingsOutcome, SideCount
+from ops.report.plots import objective
 
 #: Levels of proof in rising order; a level counts only when all below it hold.
 LEVELS = ("present", "bytes", "schema", "items", "invariants", "settings", "service")
@@ -191,9 +192,9 @@ def _invariants(facts: Facts) -> Condition:
 
 
 def _objectives(facts: Facts) -> Condition:
-    missed = [f"{one.name} {one.measured:g} over {one.target:g}" for one in facts.objectives if not one.met]
-    met = ", ".join(f"{one.name} {one.measured:g} of {one.target:g}" for one in facts.objectives)
-    return Condition("objectives are met", bool(facts.objectives) and not missed, "; ".join(missed) or met)
+    missed = any(not one.met for one in facts.objectives)
+    detail = ", ".join(map(objective, facts.objectives)) or "none is declared"
+    return Condition("objectives are met", bool(facts.objectives) and not missed, detail)
 
 
 def _clean(facts: Facts) -> Condition:

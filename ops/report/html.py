@@ -8,7 +8,7 @@ from ops.clock import rfc3339
 from ops.model.drill import DrillReport
 from ops.model.items import key_text
 from ops.model.proof import Difference
-from ops.report.plots import count_plot, duration, phase_plot
+from ops.report.plots import amounts, count_plot, duration, phase_plot
 
 #: Keys named on the page; the JSON report lists all that the comparison kept.
 MAX_KEYS = 100
@@ -45,7 +45,7 @@ def render_drill(report: DrillReport, *, show_keys: bool | None = None) -> str:
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    environment.filters.update(duration=duration, seconds=_seconds, count=_count, moment=rfc3339)
+    environment.filters.update(amounts=amounts, duration=duration, seconds=_seconds, count=_count, moment=rfc3339)
     template = environment.get_template("drill.html.j2")
     return template.render(**_context(report, shown))
 
@@ -101,7 +101,7 @@ def _setting_state(report: DrillReport, name: str, values: dict[str, str]) -> st
     if name in wrong:
         return f"DIFFERS: wanted {wrong[name].wanted}"
     if any(name == one or name.startswith(f"{one}.") for one in report.left_out):
-        return "left out in a drill"
+        return "not copied in a drill"
     if values["after"].startswith("not readable"):
         return "not compared"
     if values["before"] == values["after"]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ops.model.drill import CountSample, Mark
+from ops.model.drill import CountSample, Mark, Objective
 
 #: The plot area leaves a little room on both sides for marks that sit on the edge.
 LEFT, RIGHT = 1.0, 99.0
@@ -102,6 +102,20 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     hours, rest = divmod(whole, 3600)
     return f"{hours} h {rest // 60} min" if rest >= 60 else f"{hours} h"
+
+
+def amounts(one: Objective) -> tuple[str, str]:
+    """Measured value and target with their unit: a number of writes, or a duration."""
+    if one.name == "lost items":
+        return f"{one.measured:,.0f}", f"{one.target:,.0f}"
+    return duration(one.measured), duration(one.target)
+
+
+def objective(one: Objective) -> str:
+    """`RTO 7 min 52 s (target 15 min)`, with MISSED when it was."""
+    measured, target = amounts(one)
+    named = f"lost writes {measured} (allowed {target})" if one.name == "lost items" else None
+    return f"{named or f'{one.name} {measured} (target {target})'}{'' if one.met else ' MISSED'}"
 
 
 def phase_plot(marks: Sequence[Mark], target_s: float | None) -> PhasePlot:

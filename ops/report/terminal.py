@@ -8,10 +8,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 
-from ops.model.drill import DrillReport, Mark, Objective
+from ops.model.drill import DrillReport, Mark
 from ops.model.items import key_text
 from ops.model.proof import Comparison
-from ops.report.plots import duration
+from ops.report.plots import duration, objective
 
 MIN_WIDTH, MAX_WIDTH = 40, 200
 _COLORS = {"pass": "\x1b[1;32m", "late": "\x1b[1;33m"}
@@ -78,15 +78,8 @@ def _comparison(name: str, one: Comparison) -> list[str]:
 
 
 def _verdict(report: DrillReport) -> str:
-    parts = [report.verdict.upper(), *(_objective(one) for one in report.objectives), f"level {report.level}"]
+    parts = [report.verdict.upper(), *(objective(one) for one in report.objectives), f"level {report.level}"]
     return "  ".join(parts)
-
-
-def _objective(one: Objective) -> str:
-    if one.name == "lost items":
-        return f"lost writes {one.measured:,.0f} (allowed {one.target:,.0f})"
-    missed = "" if one.met else " MISSED"
-    return f"{one.name} {duration(one.measured)} (target {duration(one.target)}){missed}"
 
 
 def _wrapped(text: str, width: int) -> list[str]:

@@ -118,3 +118,11 @@ def test_every_verdict_has_its_documented_exit_code() -> None:
     assert VERDICT_EXIT == {
         "pass": 0, "late": 5, "fail": 4, "unrecoverable": 6, "void": 1, "refused": 7, "aborted": 9,
     }  # fmt: skip
+
+
+def test_objectives_are_told_with_their_units_and_the_missed_one_is_marked() -> None:
+    objectives = (Objective("RTO", 3600, 4000.539), Objective("RPO", 300, 0), Objective("lost items", 0, 0))
+    judgement = judge(replace(_good(), objectives=objectives))
+    assert judgement.reasons == (
+        "objectives are met: RTO 1 h 6 min (target 1 h) MISSED, RPO 0 s (target 5 min), lost writes 0 (allowed 0)",
+    )

@@ -90,6 +90,27 @@ def test_the_page_shows_verdict_figures_controls_and_limits(report: DrillReport)
         assert wanted in text
 
 
+def test_an_auditor_reads_run_table_environment_and_person_before_anything_else(report: DrillReport) -> None:
+    head = " ".join(
+        " ".join(_read(render_drill(report).split("</header>")[0] + "</header></main></body></html>").text).split()
+    )
+    for wanted in (report.run, report.source_table, report.environment, report.region, report.account, report.operator):
+        assert wanted in head
+
+
+def test_a_setting_that_is_absent_says_so_and_one_that_no_copy_has_is_no_loss(report: DrillReport) -> None:
+    changed = replace(report, left_out=("alarms",), settings_before={**report.settings_before, "alarms.x": "Throttles"})
+    rows = [" ".join(_read(row).text) for row in re.findall(r"<tr>.*?</tr>", render_drill(changed), re.S)]
+    (alarm,) = [row for row in rows if "alarms.x" in row]
+    assert " ".join(alarm.split()) == "alarms.x Throttles not set not set not copied in a drill"
+
+
+def test_each_objective_has_its_unit(report: DrillReport) -> None:
+    text = " ".join(" ".join(_read(render_drill(report)).text).split())
+    for wanted in ("RTO 15 min 7 min 52 s yes", "RPO 5 min 0 s yes", "acknowledged writes lost 0 0 yes"):
+        assert wanted in text
+
+
 @pytest.mark.parametrize("verdict", ["late", "fail", "void", "unrecoverable", "refused", "aborted"])
 def test_a_verdict_other_than_pass_says_why(report: DrillReport, verdict: str) -> None:
     changed = replace(report, verdict=verdict, reasons=("objectives are met: RTO 901 over 900",))  # type: ignore[arg-type]
