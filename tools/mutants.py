@@ -57,7 +57,7 @@ class _Spot:
 
 
 class _Spots(ast.NodeVisitor):
-    """Every node that may be changed: no docstrings, annotations, imports, decorators, or words for people."""
+    """Every node that may be changed: no docstrings, types, imports, decorators, or words for people."""
 
     def __init__(self) -> None:
         self.found: list[_Spot] = []
@@ -95,6 +95,18 @@ class _Spots(ast.NodeVisitor):
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         """Left alone."""
 
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        if _name(node.value) != "Literal":
+            self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        if _name(node.func) != "TypeVar":
+            self.generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> None:
+        if _name(node.test) != "TYPE_CHECKING":
+            self.generic_visit(node)
+
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
         """A text for people."""
 
@@ -121,6 +133,10 @@ def _lines_of(node: ast.stmt | ast.ExceptHandler | ast.match_case) -> tuple[int,
     if isinstance(body, list):
         return first, max(first, body[0].lineno - 1)
     return first, int(getattr(node, "end_lineno", 0) or first)
+
+
+def _name(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _is_docstring(node: ast.AST) -> bool:
@@ -178,7 +194,8 @@ def _flow(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
         open_.ifs = []
         yield "condition", open_
     elif isinstance(node, ast.Return) and node.value is not None:
-        if not (isinstance(node.value, ast.Constant) and node.value.value is None):
+        # None for False is hardly a change; True for it is another mutant.
+        if not (isinstance(node.value, ast.Constant) and node.value.value in (None, False)):
             yield "return", ast.Return(ast.Constant(None))
     elif isinstance(node, (ast.AugAssign, ast.Raise, ast.Continue, ast.Break)) or _acts(node):
         yield "deletion", ast.Pass()

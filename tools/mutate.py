@@ -5,6 +5,7 @@
     python -m tools.mutate --only merge.py        targets whose path ends so
 
 A mutant is run against the tests that run its lines. Works on copies in a temporary folder, never in the checkout.
+Why a survivor survives stands in tools/survivors.toml; `--write docs/mutation.md` puts it beside the figures.
 Exit 1 when fewer are killed than `--least` percent.
 """
 
@@ -15,7 +16,6 @@ import json
 import re
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -26,8 +26,10 @@ from random import Random
 
 from tools.mutants import Mutant, mutants_of
 from tools.mutate_bench import Bench, Result
+from tools.mutate_report import document, one_of, read_reasons, report, share
 
 ROOT = Path(__file__).resolve().parent.parent
+REASONS = ROOT / "tools" / "survivors.toml"
 COPIED = ("ops", "loader", "infra", "tests", "tools", "bench", "pyproject.toml")
 #: What a bulk write goes through, from the line of a file to the answer and the checkpoint.
 WRITER = "accounting attributes batches capacity durable entries lanes pipeline retry write"
@@ -116,29 +118,6 @@ def _say(result: Result, number: int, of: int) -> None:
     sys.stderr.flush()
 
 
-def report(results: Sequence[Result]) -> str:
-    """A table by file, and the survivors."""
-    lines = ["| source | mutants | killed | of these by time | survived |", "|---|---|---|---|---|"]
-    by_path: dict[str, Counter[str]] = {}
-    for one in results:
-        by_path.setdefault(one.mutant.path, Counter())[one.verdict] += 1
-    rows = [*sorted(by_path.items()), ("**all**", sum(by_path.values(), Counter()))]
-    for path, found in rows:
-        killed = found["killed"] + found["timeout"]
-        lines.append(f"| {path} | {found.total()} | {killed} | {found['timeout']} | {found['survived']} |")
-    lines += ["", f"{share(results):.1f} % killed", ""]
-    for one in results:
-        if one.verdict == "survived":
-            mutant = one.mutant
-            lines.append(f"- `{mutant.path}:{mutant.line}` {mutant.kind}: `{mutant.before}` → `{mutant.after}`")
-    return "\n".join(lines)
-
-
-def share(results: Sequence[Result]) -> float:
-    """Killed mutants in percent."""
-    return 100 * sum(one.verdict != "survived" for one in results) / max(1, len(results))
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -148,6 +127,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--least", type=float, default=93.0, help="percent that must be killed")
     parser.add_argument("--list", action="store_true", help="list the mutants and stop")
+    parser.add_argument("--known", action="store_true", help="run no mutant that is explained: it counts as a survivor")
+    parser.add_argument("--write", type=Path, help="write the document with the survivors and why they survive")
     parser.add_argument("--json", type=Path, help="write every verdict to this file")
     options = parser.parse_args(argv)
     found = targets(options.only, ROOT)
@@ -158,11 +139,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.list:
         sys.stdout.writelines(f"{one.path}:{one.line}  {one.kind}: {one.before} -> {one.after}\n" for one in mutants)
         return 0
-    results = judge_all(mutants, found, options.workers)
+    reasons = read_reasons(REASONS)
+    known = [one for one in mutants if options.known and one_of(one) in reasons]
+    waiting = [one for one in mutants if one not in known]
+    results = judge_all(waiting, found, options.workers) + [Result(one, "survived", 0.0) for one in known]
     if options.json is not None:
         text = json.dumps([asdict(one) for one in results], indent=1, ensure_ascii=False)
         options.json.write_text(text + "\n", encoding="utf-8")
-    sys.stdout.write(report(results) + "\n")
+    results.sort(key=lambda one: (one.mutant.path, one.mutant.number))
+    if options.write is not None:
+        options.write.write_text(document(results, reasons, ROOT), encoding="utf-8")
+    sys.stdout.write(report(results, reasons) + "\n")
     return 0 if share(results) >= options.least else 1
 
 

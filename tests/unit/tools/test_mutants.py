@@ -12,6 +12,10 @@ SOURCE = '''"""A docstring."""
 from __future__ import annotations
 
 BLOCK_BYTES = 7
+Kind = Literal["left alone"]
+Some = TypeVar("Some")
+if TYPE_CHECKING:
+    left_alone = 7
 __all__ = ["least"]
 
 
@@ -22,6 +26,8 @@ def least(left: int | None, right: int = 2, *, why: str = "") -> int:
     found = [one + 1 for one in (left, right) if one != 3]
     found.append(len(found) * 2)
     left += 1
+    if left < 0:
+        return False
     print(f"told {left}", end="!", prefix="a name")
     return min(found) if found else -1
 '''
@@ -54,7 +60,13 @@ def test_every_kind_of_change_is_made_and_words_are_left_alone() -> None:
     assert not any(
         word in told.replace("raise ValueError('the words", "") for word in ("docstring", "Not changed", "7")
     )
-    assert not any(before in ("int | None", "'the words of an error'", "'a name'", "'least'") for _, before, _ in found)
+    assert ("constant", "False", "True") in found
+    assert ("return", "return False", "return None") not in found
+    assert not any(
+        before
+        in ("'left alone'", "'Some'", "TYPE_CHECKING", "int | None", "'the words of an error'", "'a name'", "'least'")
+        for _, before, _ in found
+    )
 
 
 def test_each_mutant_is_a_program_that_differs_in_one_place() -> None:

@@ -43,6 +43,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "tests" / "test_other.py").write_text("def test_other():\n    assert True\n")
     (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
     monkeypatch.setattr(mutate, "ROOT", tmp_path)
+    monkeypatch.setattr(mutate, "REASONS", tmp_path / "survivors.toml")
     monkeypatch.setattr(mutate, "COPIED", ("adder", "tests", "pyproject.toml"))
     monkeypatch.setattr(mutate, "TARGETS", (("adder/*.py", ("tests",)),))
     monkeypatch.setattr(mutate_bench, "CPU_S", 1.0)
@@ -165,3 +166,26 @@ def test_a_sample_is_the_same_for_the_same_seed(project: Path) -> None:
     assert some == mutate.chosen(["adder/adding.py"], 3, 7, project)
     assert set(some) < set(every)
     assert mutate.chosen(["adder/adding.py"], 999, 7, project) == every
+
+
+SURVIVOR = """
+[[survivor]]
+path = "adder/adding.py"
+place = "add"
+changes = ["a > 1000 → a >= 1000"]
+why = "no sum is as large"
+"""
+
+
+def test_survivors_are_written_down_with_their_reasons(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "survivors.toml").write_text(SURVIVOR)
+    judged(project, "--write", str(project / "found.md"), "--least", "50")
+    text = (project / "found.md").read_text()
+    assert "| 11 | `add` | `a > 1000` → `a >= 1000` | no sum is as large |" in text
+    assert "| `add` | `1000` → `1001` | **not explained** |" in text
+    assert "adder/adding.py:11` comparison" not in capsys.readouterr().out
+
+
+def test_known_survivors_are_not_run_and_count_as_survivors(project: Path) -> None:
+    (project / "survivors.toml").write_text(SURVIVOR.replace("a > 1000 → a >= 1000", "a + b → a - b"))
+    assert judged(project, "--known")["a + b", "a - b"] == "survived"
