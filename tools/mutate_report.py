@@ -26,8 +26,8 @@ HEAD = """# Mutation testing
 
 The code that proves a recovery and the writer are changed in one place at a time: a comparison turned, a number or
 text altered, a statement left out. A change that no test notices is a survivor; each is listed with its reason."""
-FOOT = """Left alone are docstrings, types, decorators, imports, the words of errors, and numbers that decide how fast or how
-large, never what (`TUNING` in tools/mutants.py). "By time" are mutants that never end."""
+FOOT = """Left alone are docstrings, types, decorators, imports, words of errors, and numbers that decide how fast or
+how large, never what (`TUNING` in tools/mutants.py). "By time" are mutants that never end."""
 
 
 def one_of(mutant: Mutant) -> Name:
