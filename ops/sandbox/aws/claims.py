@@ -377,6 +377,15 @@ _CLAIMS: tuple[tuple[str, str, str], ...] = (
         a_wrong_key_condition_is_refused_before_an_item_is_read
         of_several_sort_keys_all_but_the_last_need_equality
         a_query_starts_only_where_one_of_its_pages_can_have_ended"""),
+    ("CREATE", API + "API_CreateTable.html", """
+        a_table_needs_a_proper_name_and_a_key_schema
+        a_local_index_needs_a_sort_key_of_the_table_and_its_partition_key
+        index_names_are_used_once"""),
+    ("UPDATE", API + "API_UpdateTable.html", """
+        an_update_asks_for_a_change
+        throughput_is_at_least_one_unit_and_another_than_before
+        an_index_over_undefined_attributes_is_refused
+        encryption_with_a_key_of_ones_own_can_be_switched_off"""),
 )  # fmt: skip
 
 NOT_IMITATED: tuple[Gap, ...] = (

@@ -75,11 +75,13 @@ class Replicas:
         region, state = wanted["RegionName"], state_of(table)
         if state.bulk_until_s > self._world.now():
             raise ResourceInUseException(f"A bulk operation is writing to the table: {table.name}")
-        if region == table.region_name or region in state.group:
-            raise validation(f"Failed to create a new replica: {table.name} already has a replica in {region}")
+        if region == table.region_name:
+            raise validation("Cannot add, delete, or update the local region through ReplicaUpdates. Use CreateTable, "
+                             "DeleteTable, or UpdateTable as required.")  # fmt: skip
         target = backend_of(region)
-        if table.name in target.tables:
-            raise validation(f"Failed to create a new replica: table {table.name} already exists in {region}")
+        if region in state.group or table.name in target.tables:
+            raise validation(f"Failed to create a the new replica of table with name: '{table.name}' because one or "
+                             "more replicas already existed as tables.")  # fmt: skip
         check_write_scaling(table)
         enable_stream(table)
         replica = self._seeded(table, region, wanted)
@@ -114,7 +116,8 @@ class Replicas:
     def _delete(self, table: Table, region: str) -> None:
         group = state_of(table).group
         if region not in group or region == table.region_name:
-            raise service_error("ReplicaNotFoundException", f"No replica of {table.name} in {region}")
+            raise validation("Replica specified in the Replica Update or Replica Delete action of the request was not "
+                             "found.")  # fmt: skip
         backend = backend_of(region)
         if backend.tables[table.name].deletion_protection_enabled:
             raise validation(f"The replica in {region} has deletion protection enabled")

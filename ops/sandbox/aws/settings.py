@@ -18,6 +18,7 @@ from ops.sandbox.aws.errors import service_error, validation
 from ops.sandbox.aws.lifecycle import answering_table
 from ops.sandbox.aws.membership import protect_membership
 from ops.sandbox.aws.replicas import Replicas
+from ops.sandbox.aws.table_checks import check_change, check_create
 from ops.sandbox.aws.tables import state_of
 from ops.sandbox.aws.ttl import Expiry
 from ops.sandbox.aws.world import World
@@ -99,11 +100,6 @@ def merged_attributes(table: Table, body: Document) -> None:
     given = {one["AttributeName"]: one for one in body.get("AttributeDefinitions") or []}
     if not given:
         return
-    for update in body.get("GlobalSecondaryIndexUpdates") or []:
-        for key in update.get("Create", {}).get("KeySchema", []):
-            known = {**{one["AttributeName"]: one for one in table.attr}, **given}
-            if key["AttributeName"] not in known:
-                raise validation(f"{_INVALID}Some index key attributes are not defined in AttributeDefinitions")
     body["AttributeDefinitions"] = [
         *(one for one in table.attr if one["AttributeName"] not in given),
         *given.values(),
@@ -151,6 +147,9 @@ def change_stream(table: Table, wanted: Document) -> None:
 def change_ttl(world: World, table: Table, wanted: Document) -> None:
     """UpdateTimeToLive: one change an hour, and only a real change."""
     state, enable, name = state_of(table), wanted["Enabled"], wanted["AttributeName"]
+    if not name:
+        raise validation("1 validation error detected: Value '' at 'timeToLiveSpecification.attributeName' failed to "
+                         "satisfy constraint: Member must have length greater than or equal to 1")  # fmt: skip
     if state.ttl_changed_s is not None and world.now() - state.ttl_changed_s < TTL_INTERVAL_S:
         raise validation("Time to live has been modified multiple times within a fixed interval")
     enabled = table.ttl["TimeToLiveStatus"] == "ENABLED"
@@ -171,6 +170,7 @@ def install(world: World, replicas: Replicas, expiry: Expiry) -> None:
     original_create, original_update = DynamoHandler.create_table, DynamoHandler.update_table
 
     def create_table(self: DynamoHandler) -> ActionResult:
+        check_create(self.body)
         if self.body.get("OnDemandThroughput") and self.body.get("BillingMode") != "PAY_PER_REQUEST":
             raise validation(f"{_INVALID}OnDemandThroughput can only be set when BillingMode is PAY_PER_REQUEST")
         for index in self.body.get("GlobalSecondaryIndexes") or []:
@@ -195,12 +195,15 @@ def install(world: World, replicas: Replicas, expiry: Expiry) -> None:
         if self.body.get("ReplicaUpdates"):
             replicas.update(table, self.body)
             return DynamoResult(table.describe())
+        check_change(table, self.body)
         check_update(table, self.body)
         check_warm(table, self.body)
         quotas.check(table, self.body, world.now())
         quotas.count(table, self.body, world.now())
         merged_attributes(table, self.body)
         original_update(self)
+        if (self.body.get("SSESpecification") or {}).get("Enabled") is False:
+            table.sse_specification = None  # the key that AWS owns, of which a description says nothing
         remember(world, table, self.body)
         encrypt(table, self.body.get("SSESpecification"))
         tidy(table, self.body, world.now())
