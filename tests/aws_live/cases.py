@@ -115,17 +115,20 @@ class Place:
 
     def clean_up(self) -> Iterator[str]:
         """Delete everything; yields what could not be deleted."""
-        for arn in self.backups:
-            yield from self._gone("backup", arn, self.dynamodb.delete_backup, BackupArn=arn)
         for table in self.tables:
             with suppress(ClientError):
                 self.until(lambda name=table: self.describe(name)["TableStatus"] == "ACTIVE", HOUR_S, "can go")  # type: ignore[misc]
+            with suppress(ClientError):
+                self.dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
             # otherwise each deleted table leaves a system backup for 35 days
             with suppress(ClientError):
                 self.dynamodb.update_continuous_backups(
                     TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": False}
                 )
             yield from self._gone("table", table, self.dynamodb.delete_table, TableName=table)
+        # after the tables: a backup that still feeds one cannot go
+        for arn in self.backups:
+            yield from self._gone("backup", arn, self.dynamodb.delete_backup, BackupArn=arn)
         for bucket in self.buckets:
             with suppress(ClientError):
                 for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
@@ -237,6 +240,26 @@ def a_backup_holds_its_items_and_restores_them(place: Place) -> None:
     assert place.items(target) == {"a": "1", "b": "1"}
 
 
+def a_deleted_table_with_recovery_comes_back_from_its_system_backup(place: Place) -> None:
+    table = place.table(pitr=True)
+    place.put(table, "ab")
+    place.dynamodb.delete_table(TableName=table)
+    found: list[dict[str, Any]] = []
+
+    def seen() -> bool:
+        found[:] = place.dynamodb.list_backups(TableName=table, BackupType="SYSTEM")["BackupSummaries"]
+        return bool(found)
+
+    place.until(seen, 5 * MINUTE_S, "the system backup is listed", 2.0)
+    assert place.dynamodb.list_backups(TableName=table)["BackupSummaries"] == []
+    assert (found[0]["BackupType"], found[0]["BackupName"]) == ("SYSTEM", f"{table}$DeletedTableBackup")
+    arn, target = found[0]["BackupArn"], place.target()
+    assert refusal(lambda: place.dynamodb.delete_backup(BackupArn=arn)) == "ValidationException"
+    place.dynamodb.restore_table_from_backup(BackupArn=arn, TargetTableName=target)
+    place.active(target)
+    assert place.items(target) == {"a": "1", "b": "1"}
+
+
 def a_full_export_holds_the_items_of_its_time(place: Place) -> None:
     table, bucket = place.table(pitr=True), place.bucket()
     place.put(table, "abcdef")
@@ -305,6 +328,10 @@ CASES: dict[Callable[[Place], None], tuple[str, ...]] = {
         "a_backup_holds_the_items_of_its_request",
         "list_backups_shows_user_backups_unless_asked_for_others",
         "one_backup_feeds_one_restore_at_a_time",
+    ),
+    a_deleted_table_with_recovery_comes_back_from_its_system_backup: (
+        "deleting_a_table_with_pitr_leaves_a_system_backup_some_seconds_later",
+        "list_backups_shows_user_backups_unless_asked_for_others",
     ),
     a_full_export_holds_the_items_of_its_time: (
         "a_full_export_holds_the_items_of_its_export_time",
