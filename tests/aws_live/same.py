@@ -163,6 +163,20 @@ SAME: dict[str, str] = {
         encryption_with_a_key_of_ones_own_can_be_switched_off
         index_names_are_used_once
         throughput_is_at_least_one_unit_and_another_than_before""",
+    "transactions": """
+        a_cancelled_transaction_changes_nothing_and_gives_a_reason_for_each_item
+        a_client_token_makes_a_repetition_do_nothing_for_ten_minutes
+        a_condition_is_checked_before_the_update_is_tried
+        a_transaction_costs_twice_what_its_writes_cost
+        a_transaction_writes_all_of_its_items_at_once
+        an_empty_key_and_a_doubled_item_refuse_the_whole_transaction""",
+    "updates": """
+        a_delete_with_an_expectation_that_fails_deletes_nothing
+        a_table_with_local_indexes_tells_the_size_of_a_collection
+        an_update_may_group_its_operands
+        an_update_may_read_a_key_and_not_change_it
+        an_update_returns_what_it_set_even_to_the_same_value_and_not_what_it_removed
+        attributes_to_get_are_all_that_is_returned""",
     "window": """
         a_recovery_period_is_rejected_together_with_enabled_false
         right_after_enabling_both_bounds_are_pinned_to_the_enable_time

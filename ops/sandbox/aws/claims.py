@@ -377,6 +377,20 @@ _CLAIMS: tuple[tuple[str, str, str], ...] = (
         a_wrong_key_condition_is_refused_before_an_item_is_read
         of_several_sort_keys_all_but_the_last_need_equality
         a_query_starts_only_where_one_of_its_pages_can_have_ended"""),
+    ("TRANSACTION", API + "API_TransactWriteItems.html", """
+        a_transaction_writes_all_of_its_items_at_once
+        a_cancelled_transaction_changes_nothing_and_gives_a_reason_for_each_item
+        a_condition_is_checked_before_the_update_is_tried
+        an_empty_key_and_a_doubled_item_refuse_the_whole_transaction
+        a_client_token_makes_a_repetition_do_nothing_for_ten_minutes
+        a_transaction_costs_twice_what_its_writes_cost"""),
+    ("ITEM-UPDATE", API + "API_UpdateItem.html", """
+        an_update_may_group_its_operands
+        an_update_may_read_a_key_and_not_change_it
+        an_update_returns_what_it_set_even_to_the_same_value_and_not_what_it_removed
+        a_table_with_local_indexes_tells_the_size_of_a_collection
+        attributes_to_get_are_all_that_is_returned
+        a_delete_with_an_expectation_that_fails_deletes_nothing"""),
     ("CREATE", API + "API_CreateTable.html", """
         a_table_needs_a_proper_name_and_a_key_schema
         a_local_index_needs_a_sort_key_of_the_table_and_its_partition_key

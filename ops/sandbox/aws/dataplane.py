@@ -22,7 +22,7 @@ from ops.sandbox.aws.world import World
 LOG = logging.getLogger("ops.sandbox")
 
 # parameters of the API before expressions: moto answers those calls
-LEGACY = frozenset({"AttributesToGet", "ConditionalOperator", "Expected", "KeyConditions", "QueryFilter", "ScanFilter"})
+LEGACY = frozenset({"ConditionalOperator", "Expected", "KeyConditions", "QueryFilter", "ScanFilter"})
 Document = dict[str, Any]
 
 

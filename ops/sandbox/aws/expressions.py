@@ -48,7 +48,9 @@ def condition_of(body: dict[str, Any], member: str) -> Any | None:
 
 
 def paths_of(body: dict[str, Any]) -> list[Path] | None:
-    """The document paths of ProjectionExpression, or None."""
+    """The document paths of ProjectionExpression or of the older AttributesToGet, or None."""
+    if older := body.get("AttributesToGet"):
+        return [(name,) for name in older]
     text = body.get("ProjectionExpression")
     if text is None:
         return None

@@ -43,11 +43,12 @@ PATCHED: tuple[tuple[str, str, str], ...] = (
     ("moto.dynamodb.models.dynamo_type", "LimitedSizeDict", "__setitem__"),
     ("moto.dynamodb.models.table", "Table",
      "__init__ delete_item describe get_item put_item set_stream_specification"),
+    ("moto.dynamodb.parsing.validators", "UpdateHashRangeKeyValidator", "check_for_hash_or_range_key"),
     ("moto.dynamodb.responses", "", "ProjectionExpressionParser TRANSACTION_MAX_ITEMS validate_select"),
     ("moto.dynamodb.responses", "DynamoHandler",
      "_validate_table_creation call_action create_backup create_table delete_backup delete_item describe_backup "
      "describe_export describe_import export_table_to_point_in_time import_table list_backups list_exports put_item "
-     "restore_table_from_backup restore_table_to_point_in_time update_item update_table"),
+     "restore_table_from_backup restore_table_to_point_in_time transact_write_items update_item update_table"),
     ("moto.dynamodbstreams.models", "DynamoDBStreamsBackend", "_get_table_from_arn get_records get_shard_iterator"),
     ("moto.moto_server.werkzeug_app", "", "DomainDispatcherApplication MotoRequestHandler create_backend_app"),
     ("moto.rds.models", "DBInstance", "address default_port endpoint latest_restorable_time save_automated_backup"),
@@ -171,6 +172,8 @@ def _install_modules(world: World, records: History, group: Replicas, meter: Met
         scaling,
         settings,
         streams,
+        transactions,
+        update_answers,
         updates,
         vault,
         window,
@@ -191,6 +194,8 @@ def _install_modules(world: World, records: History, group: Replicas, meter: Met
     bulk.install(world, records)
     around.install(world)
     conditions.install()
+    transactions.install(world, records)
+    update_answers.install()
     updates.install(world, meter)
     rds.install(world)
     dax.install()

@@ -33,8 +33,8 @@ SCHEMA = 1
 HOLDERS = (
     "backup_jobs.Jobs", "bulk.BulkOperations", "clock.SandboxTime", "databases.Databases", "dax.DaxGroups",
     "faults.FaultPlan", "history.History", "imports.Imports", "rds.Instances", "recovery_points.RecoveryPoints",
-    "replicas.Replicas", "restore_testing.RestoreTesting", "throughput.Meter", "ttl.Expiry", "vault.Selections",
-    "world.Timeline", "world.World",
+    "replicas.Replicas", "restore_testing.RestoreTesting", "throughput.Meter", "transactions.Transactions",
+    "ttl.Expiry", "vault.Selections", "world.Timeline", "world.World",
 )  # fmt: skip
 # wiring, made anew by each process
 _NOT_STATE = {"World": ("lock", "sleep", "token", "durations"), "History": ("on_commit", "_running"),

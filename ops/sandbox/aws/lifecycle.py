@@ -20,7 +20,7 @@ from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.table import Table
 
 from ops.sandbox.aws.clock import moment
-from ops.sandbox.aws.errors import not_found, service_error
+from ops.sandbox.aws.errors import not_found, service_error, validation
 from ops.sandbox.aws.tables import STATISTICS_EVERY_S, all_items, find_table, state_of
 from ops.sandbox.aws.world import World
 
@@ -137,6 +137,8 @@ def _gate_by_arn(world: World, method: str) -> None:
 
     def gated(self: DynamoDBBackend, *args: Any, **kwargs: Any) -> Any:
         arn = str(args[0] if args else next(iter(kwargs.values())))
+        if not arn.startswith("arn:"):
+            raise validation(f"Invalid TableArn: {arn}")
         answering_table(world, self, arn)
         return original(self, *args, **kwargs)
 

@@ -202,7 +202,7 @@ def _shown(item: StoredItem, paths: list[Path] | None, index: Any | None = None)
 def _check_select(table: Table, index: Any | None, body: Document) -> None:
     validate_select(
         operation="Query", select=body.get("Select"), projection_expression=body.get("ProjectionExpression"),
-        attributes_to_get=None, table=table, index_name=None if index is None else index.name,
+        attributes_to_get=body.get("AttributesToGet"), table=table, index_name=None if index is None else index.name,
     )  # fmt: skip
 
 

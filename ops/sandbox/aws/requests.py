@@ -51,11 +51,11 @@ def check(operation: str, body: Document) -> None:
         _check_list(member, body.get(member))
     elif operation == "BatchGetItem":
         for request in body["RequestItems"].values():
-            _check_placeholders("GetItem", request)
+            check_placeholders("GetItem", request)
     else:
         _check_constraints(body)
         _check_combination(operation, body)
-        _check_placeholders(operation, body)
+        check_placeholders(operation, body, prefix=_PREFIX if operation in _PREFIXED else "")
 
 
 def check_table_name(name: str) -> None:
@@ -113,7 +113,8 @@ def _check_combination(operation: str, body: Document) -> None:
         )
 
 
-def _check_placeholders(operation: str, body: Document) -> None:
+def check_placeholders(operation: str, body: Document, *, prefix: str = "") -> None:
+    """The expressions of one request and what they name; `prefix` stands before a complaint about unused ones."""
     texts = {name: str(body[name]) for name in EXPRESSIONS[operation] if body.get(name) is not None}
     for member, sign in _PLACEHOLDER.items():
         if (given := body.get(member)) is not None:
@@ -123,7 +124,7 @@ def _check_placeholders(operation: str, body: Document) -> None:
             raise validation(f"Invalid {name}: The expression can not be empty;")
     for member, sign in _PLACEHOLDER.items():
         if given := body.get(member):
-            _check_used(operation, member, given, set(_USED[sign].findall(" ".join(texts.values()))))
+            _check_used(prefix, member, given, set(_USED[sign].findall(" ".join(texts.values()))))
 
 
 def _check_declared(operation: str, member: str, sign: str, given: Document, texts: Mapping[str, str]) -> None:
@@ -144,7 +145,6 @@ def _check_declared(operation: str, member: str, sign: str, given: Document, tex
             )
 
 
-def _check_used(operation: str, member: str, given: Document, used: set[str]) -> None:
+def _check_used(prefix: str, member: str, given: Document, used: set[str]) -> None:
     if unused := sorted(set(given) - used):
-        prefix = _PREFIX if operation in _PREFIXED else ""
         raise validation(f"{prefix}Value provided in {member} unused in expressions: keys: {{{', '.join(unused)}}}")

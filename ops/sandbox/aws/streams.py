@@ -115,7 +115,9 @@ def install(world: World) -> None:
         return original_iterator(self, arn, shard_id, shard_iterator_type, sequence_number)
 
     def get_records(self: DynamoDBStreamsBackend, iterator_arn: str, limit: int) -> dict[str, Any]:
-        iterator = self.shard_iterators[iterator_arn]
+        iterator = self.shard_iterators.get(iterator_arn)
+        if iterator is None:
+            raise JsonRESTError("ValidationException", "Invalid ShardIterator provided: of another Region or none")
         trim(iterator.stream_shard, world.now())
         if iterator.sequence_number < iterator.stream_shard.starting_sequence_number:
             raise _trimmed()

@@ -6,6 +6,8 @@ from typing import Any
 
 import moto.dynamodb.responses
 from moto.core.responses import ActionResult
+from moto.dynamodb.comparisons import get_expected
+from moto.dynamodb.exceptions import ConditionalCheckFailed
 from moto.dynamodb.responses import DynamoHandler
 
 from ops.sandbox.aws.capacity import level_of, write_of
@@ -13,6 +15,7 @@ from ops.sandbox.aws.items import StoredItem
 from ops.sandbox.aws.lifecycle import answering_table
 from ops.sandbox.aws.tables import stored
 from ops.sandbox.aws.throughput import Meter, throttled
+from ops.sandbox.aws.update_answers import check_targets, collection_metrics, returned, without_groups
 from ops.sandbox.aws.world import World
 
 MAX_TRANSACTION_ITEMS = 100
@@ -39,8 +42,19 @@ def _measure(world: World, meter: Meter, name: str) -> None:
         before = now()
         if refused := meter.refuse(table, "Write"):
             raise throttled(refused)
+        if name == "delete_item":  # which moto forgets
+            _check_expected(body, before)
+        if name == "update_item":
+            check_targets(table, body)
+        if body.get("UpdateExpression"):
+            body["UpdateExpression"] = without_groups(body["UpdateExpression"])
         result: ActionResult = original(self)
         answer: Any = result.result
+        if name == "update_item":
+            attributes = returned(body, before, now(), answer.pop("Attributes", None))
+            answer |= {} if attributes is None else {"Attributes": attributes}
+        if metrics := collection_metrics(table, body, key):
+            answer["ItemCollectionMetrics"] = metrics
         answer.pop("ConsumedCapacity", None)
         answer.pop("ConsumedCapacityUnits", None)
         if level != "NONE" or meter.on:
@@ -51,3 +65,8 @@ def _measure(world: World, meter: Meter, name: str) -> None:
         return result
 
     setattr(DynamoHandler, name, measured)
+
+
+def _check_expected(body: dict[str, Any], before: StoredItem | None) -> None:
+    if body.get("Expected") and not get_expected(body["Expected"]).expr(before):
+        raise ConditionalCheckFailed()

@@ -21,6 +21,7 @@ from ops.sandbox.aws.limits import checked_item, checked_key, key_plan
 from ops.sandbox.aws.reads import EMPTY_BATCH
 from ops.sandbox.aws.tables import held, stored
 from ops.sandbox.aws.throughput import Meter, Refusal, throttled
+from ops.sandbox.aws.update_answers import collection_metrics
 
 MAX_BATCH_REQUESTS = 25
 MAX_BATCH_BYTES = 16 * 1024 * 1024
@@ -74,6 +75,8 @@ def _write_answer(
         answer["Attributes"] = before.wire
     if level != "NONE":
         answer["ConsumedCapacity"] = write_of(table, before, after).described(table, level)
+    if metrics := collection_metrics(table, body, body.get("Item") or body["Key"]):
+        answer["ItemCollectionMetrics"] = metrics
     return orjson.dumps(answer)
 
 
@@ -127,6 +130,12 @@ def _check_batch_size(requests: Document, size_bytes: int) -> None:
     count = sum(len(listed) for listed in requests.values())
     if not requests or not all(requests.values()):
         raise validation(EMPTY_BATCH)
+    for name, listed in requests.items():
+        if len(listed) > MAX_BATCH_REQUESTS:
+            raise validation(
+                f"1 validation error detected: Value at 'requestItems.{name}.member' failed to satisfy constraint: "
+                f"Member must have length less than or equal to {MAX_BATCH_REQUESTS}"
+            )
     if count > MAX_BATCH_REQUESTS:
         raise validation("Too many items requested for the BatchWriteItem call")
     if size_bytes > MAX_BATCH_BYTES:
