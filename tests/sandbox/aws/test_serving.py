@@ -71,7 +71,7 @@ def own(
     wire.ask(
         "CreateTable",
         {
-            "TableName": "t", "BillingMode": "PAY_PER_REQUEST", "KeySchema": [key | {"KeyType": "HASH"}],
+            "TableName": "table", "BillingMode": "PAY_PER_REQUEST", "KeySchema": [key | {"KeyType": "HASH"}],
             "AttributeDefinitions": [key | {"AttributeType": "S"}],
         },
     )  # fmt: skip
@@ -90,11 +90,11 @@ def wires(own: tuple[int, int, SandboxControl]) -> Iterator[list[Wire]]:
 
 
 def put(key: str, **more: Any) -> dict[str, Any]:
-    return {"TableName": "t", "Item": {"pk": {"S": key}, **more}}
+    return {"TableName": "table", "Item": {"pk": {"S": key}, **more}}
 
 
 def get(key: str) -> dict[str, Any]:
-    return {"TableName": "t", "Key": {"pk": {"S": key}}, "ConsistentRead": True}
+    return {"TableName": "table", "Key": {"pk": {"S": key}}, "ConsistentRead": True}
 
 
 def test_connections_that_ask_for_items_need_no_thread_each(
@@ -114,9 +114,9 @@ def test_one_connection_may_ask_for_anything_in_any_order(
     wire = wires[0]
     for number in range(3):
         wire.ask("PutItem", put(f"mixed{number}"))
-        assert "t" in wire.ask("ListTables", {})["TableNames"]
+        assert "table" in wire.ask("ListTables", {})["TableNames"]
         assert "Item" in wire.ask("GetItem", get(f"mixed{number}"))
-        assert wire.ask("DescribeTable", {"TableName": "t"})["Table"]["TableName"] == "t"
+        assert wire.ask("DescribeTable", {"TableName": "table"})["Table"]["TableName"] == "table"
 
 
 @pytest.mark.parametrize("cut", [1, 30, 300, -1], ids=str)
@@ -136,7 +136,7 @@ def test_requests_that_arrive_in_one_piece_are_answered_in_their_order(wires: li
     reader = wires[0].socket.makefile("rb")
     olds = [json.loads(_body(reader)) for _ in range(3)]
     assert [one.get("Attributes", {}).get("n") for one in olds] == [{"N": "0"}, {"N": "1"}, None]
-    assert olds[2]["TableNames"] == ["t"]
+    assert olds[2]["TableNames"] == ["table"]
 
 
 def _body(reader: Any) -> bytes:
@@ -154,7 +154,7 @@ def test_a_reader_who_takes_his_time_holds_up_nobody_and_gets_all(
         wires[0].ask("PutItem", put(f"large{number}", text=text))
     slow = Wire(own[0], buffer_bytes=4_096)
     for _ in range(8):
-        slow.socket.sendall(request("Scan", {"TableName": "t", "ConsistentRead": True}))
+        slow.socket.sendall(request("Scan", {"TableName": "table", "ConsistentRead": True}))
     for wire in wires:
         assert wire.ask("GetItem", get("large0"))["Item"]["text"] == text
     reader = slow.socket.makefile("rb")
@@ -162,7 +162,7 @@ def test_a_reader_who_takes_his_time_holds_up_nobody_and_gets_all(
         assert len(json.loads(_body(reader))["Items"]) >= 2
     slow.socket.close()
     for number in range(3):
-        wires[0].ask("DeleteItem", {"TableName": "t", "Key": {"pk": {"S": f"large{number}"}}})
+        wires[0].ask("DeleteItem", {"TableName": "table", "Key": {"pk": {"S": f"large{number}"}}})
 
 
 def test_a_fault_strikes_a_connection_that_was_open_before_it(
