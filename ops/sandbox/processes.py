@@ -36,14 +36,18 @@ class Owner:
 
 
 def start_time(pid: int) -> str | None:
-    """An opaque text that two processes with one pid do not share; None when the process is gone or a zombie."""
+    """An opaque text that two processes with one pid do not share; None when the process is gone or a zombie.
+
+    The first thread of a process that ends may be a zombie while others still hold its sockets and files: not gone.
+    """
     stat = Path(f"/proc/{pid}/stat")
     if Path("/proc/self/stat").exists():
         try:
             fields = stat.read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             return None
-        return None if fields[0] in ("Z", "X") else fields[19]
+        ended = fields[0] == "X" or (fields[0] == "Z" and int(fields[17]) <= 1)
+        return None if ended else fields[19]
     found = subprocess.run(["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
     status, _, started = found.stdout.strip().partition(" ")
     return None if not started or status.startswith("Z") else started.strip()

@@ -37,7 +37,7 @@ def processes_of(folder: Path) -> list[int]:
 
 
 def wait_until(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
     return condition()
@@ -221,6 +221,23 @@ def test_a_process_that_ignores_the_polite_signal_is_killed(tmp_path: Path) -> N
     child = processes.spawn("stubborn", ["sh", "-c", "trap '' TERM; echo ready; sleep 60"], log=tmp_path / "log")
     assert wait_until(lambda: (tmp_path / "log").read_text() != "")
     assert processes.stop(child, SystemClock(), first=signal.SIGTERM, grace_s=0.2)
+    assert not processes.alive(child)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the first thread's state is read from /proc")
+def test_a_process_is_not_gone_while_one_of_its_threads_still_holds_its_files(tmp_path: Path) -> None:
+    program = (
+        "import ctypes, threading, time\n"
+        "threading.Thread(target=time.sleep, args=(60,)).start()\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(0.2)\n"
+        "ctypes.CDLL(None).pthread_exit(None)\n"
+    )
+    child = processes.spawn("half", [sys.executable, "-c", program], log=tmp_path / "log")
+    stat = Path(f"/proc/{child.pid}/stat")
+    assert wait_until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z")
+    assert processes.alive(child)
+    assert processes.stop(child, SystemClock(), first=signal.SIGKILL, grace_s=5)
     assert not processes.alive(child)
 
 
