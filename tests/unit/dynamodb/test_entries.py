@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ops.dynamodb import entries
 from ops.dynamodb.attributes import ITEM_LIMIT_BYTES, Unacceptable
 from ops.dynamodb.entries import Entries
 from ops.dynamodb.retry import Failure
@@ -167,24 +168,24 @@ INDEXES = {"genre_index": KeySchema("genre")}
 
 
 def test_what_was_looked_at_once_is_not_looked_at_again() -> None:
-    entries = Entries(KEYS, INDEXES)
-    assert entries.put(1, orjson.loads(GOOD)["Item"]).checked is True
-    assert entries.delete(2, orjson.loads(GOOD)["Item"]).checked is True
-    line = entries.line(3, GOOD)
-    before, reason, after = line.checked, entries.why_not(line), line.checked
+    made = Entries(KEYS, INDEXES)
+    assert made.put(1, orjson.loads(GOOD)["Item"]).checked is True
+    assert made.delete(2, orjson.loads(GOOD)["Item"]).checked is True
+    line = made.line(3, GOOD)
+    before, reason, after = line.checked, made.why_not(line), line.checked
     assert (before, reason, after) == (False, None, True)
     # Now whatever it holds is taken to be right.
     line.wire = b"{}"
-    assert entries.why_not(line) is None
+    assert made.why_not(line) is None
 
 
 def test_an_entry_knows_its_place_its_key_and_its_item() -> None:
-    entries = Entries(KeySchema("pk", "B", "sk", "N"), INDEXES)
+    made = Entries(KeySchema("pk", "B", "sk", "N"), INDEXES)
     item = {"pk": {"B": "AP9="}, "sk": {"N": "1.0"}, "x": {"S": "y"}}
-    for entry in (entries.put(7, item), entries.line(7, orjson.dumps({"Item": item}))):
+    for entry in (made.put(7, item), made.line(7, orjson.dumps({"Item": item}))):
         assert (entry.position, entry.key, entry.item) == (7, ("00ff", "1"), item)
     key = {"pk": {"B": "AP8="}, "sk": {"N": "1"}}
-    deletion = entries.delete(8, key)
+    deletion = made.delete(8, key)
     assert (deletion.position, deletion.key, deletion.item) == (8, ("00ff", "1"), key)
     deletion.wire = b"{"
     assert deletion.item == {}
@@ -235,3 +236,43 @@ def test_the_limits_of_a_key_are_those_of_its_bytes_in_a_line_too(
     counts, rejected, _ = run([line], keys)
     assert counts == WriteCounts(read=1, written=int(not reason), rejected=int(bool(reason)))
     assert all(reason in one.reason for one in rejected)
+
+
+FAST = [
+    (KeySchema("pk"), {"pk": {"S": "x" * 512}}), (KeySchema("pk"), {"pk": {"S": "x"}}),
+    (KeySchema("pk", "S", "sk", "S"), {"pk": {"S": "x" * 512}, "sk": {"S": "y" * 256}}),
+    (KeySchema("pk", "S", "sk", "S"), {"pk": {"S": "x"}, "sk": {"S": "y"}}),
+    (KeySchema("pk", "B", "sk", "N"), {"pk": {"B": "AAAA" * 128}, "sk": {"N": "1"}}),
+    (KeySchema("pk", "S", "sk", "B"), {"pk": {"S": "x" * 512}, "sk": {"B": "AAAA" * 64}}),
+]  # fmt: skip
+SLOW = [
+    (KeySchema("pk"), {"pk": {"S": "x" * 513}}), (KeySchema("pk"), {"pk": {"S": ""}}),
+    (KeySchema("pk", "S", "sk", "S"), {"pk": {"S": "x" * 513}, "sk": {"S": "y"}}),
+    (KeySchema("pk", "S", "sk", "S"), {"pk": {"S": "x"}, "sk": {"S": "y" * 257}}),
+    (KeySchema("pk", "S", "sk", "S"), {"pk": {"S": ""}, "sk": {"S": "y"}}),
+    (KeySchema("pk", "S", "sk", "S"), {"pk": {"S": "x"}, "sk": {"S": ""}}),
+    (KeySchema("pk", "S", "sk", "B"), {"pk": {"S": "x" * 513}, "sk": {"B": "AA=="}}),
+    (KeySchema("pk", "S", "sk", "B"), {"pk": {"S": ""}, "sk": {"B": "AA=="}}),
+    (KeySchema("pk", "S", "sk", "B"), {"pk": {"S": "x"}, "sk": {"B": ""}}),
+    (KeySchema("pk", "B", "sk", "B"), {"pk": {"B": "AA=="}, "sk": {"B": "AAAA" * 65}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("keys", "item", "slow"), [*((*one, False) for one in FAST), *((*one, True) for one in SLOW)])
+def test_only_a_line_whose_key_may_be_too_long_or_empty_is_looked_at_whole(
+    keys: KeySchema, item: Item, slow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole: list[bytes] = []
+    usual = entries.item_of_line
+
+    def looked(line: bytes) -> Any:
+        whole.append(line)
+        return usual(line)
+
+    monkeypatch.setattr(entries, "item_of_line", looked)
+    line = orjson.dumps({"Item": item})
+    try:
+        Entries(keys, {}).line(1, line)
+    except Unacceptable:
+        assert slow
+    assert whole == [line] * slow
