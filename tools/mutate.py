@@ -25,7 +25,7 @@ from queue import Empty, SimpleQueue
 from random import Random
 
 from tools.mutants import Mutant, mutants_of
-from tools.mutate_bench import Bench, Result
+from tools.mutate_bench import Bench, Log, Result
 from tools.mutate_report import document, one_of, read_reasons, report, share
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -76,12 +76,12 @@ def chosen(sources: Sequence[str], sample: int | None, seed: int, root: Path) ->
     return sorted(Random(seed).sample(every, sample), key=lambda one: (one.path, one.number))
 
 
-def judge_all(mutants: Sequence[Mutant], found: dict[str, Target], workers: int) -> list[Result]:
+def judge_all(mutants: Sequence[Mutant], found: dict[str, Target], workers: int, log: Log) -> list[Result]:
     """Every mutant judged, by several copies at a time; the tests must pass without one first, and afterwards."""
     waiting: SimpleQueue[Mutant] = SimpleQueue()
-    for mutant in mutants:
-        waiting.put(mutant)
     done: list[Result] = []
+    if not mutants:
+        return done
     files = sorted({file for one in found.values() for file in one.files})
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder, ExitStack() as closing:
         benches = [
@@ -89,6 +89,8 @@ def judge_all(mutants: Sequence[Mutant], found: dict[str, Target], workers: int)
             for number in range(workers)
         ]
         coverage = benches[0].look()
+        for mutant in sorted(mutants, key=coverage.fresh):  # the slow ones last
+            waiting.put(mutant)
 
         def work(bench: Bench) -> None:
             bench.coverage = coverage
@@ -99,6 +101,7 @@ def judge_all(mutants: Sequence[Mutant], found: dict[str, Target], workers: int)
                     return
                 target = found[mutant.path]
                 done.append(bench.judge(mutant, target.files, target.named))
+                log.add(done[-1])
                 _say(done[-1], len(done), len(mutants))
 
         with ThreadPoolExecutor(workers) as pool:
@@ -106,7 +109,7 @@ def judge_all(mutants: Sequence[Mutant], found: dict[str, Target], workers: int)
                 pass  # an error of a worker is raised here
         fresh = {found[one.mutant.path].named for one in done if coverage.fresh(one.mutant)}
         benches[0].still_pass(done, sorted({file for named in fresh for file in named}))
-    return sorted(done, key=lambda one: (one.mutant.path, one.mutant.number))
+    return done
 
 
 def _say(result: Result, number: int, of: int) -> None:
@@ -128,6 +131,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--least", type=float, default=93.0, help="percent that must be killed")
     parser.add_argument("--list", action="store_true", help="list the mutants and stop")
     parser.add_argument("--known", action="store_true", help="run no mutant that is explained: it counts as a survivor")
+    parser.add_argument(
+        "--log", type=Path, help="verdicts to go on with: what was killed there is not run"
+    )
     parser.add_argument("--write", type=Path, help="write the document with the survivors and why they survive")
     parser.add_argument("--json", type=Path, help="write every verdict to this file")
     options = parser.parse_args(argv)
@@ -141,8 +147,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     reasons = read_reasons(REASONS)
     known = [one for one in mutants if options.known and one_of(one) in reasons]
-    waiting = [one for one in mutants if one not in known]
-    results = judge_all(waiting, found, options.workers) + [Result(one, "survived", 0.0) for one in known]
+    log = Log(options.log, {name: (ROOT / name).read_bytes() for name in found})
+    results = [*log.killed(mutants), *(Result(one, "survived", 0.0) for one in known)]
+    settled = {one.mutant for one in results}
+    results += judge_all([one for one in mutants if one not in settled], found, options.workers, log)
     if options.json is not None:
         text = json.dumps([asdict(one) for one in results], indent=1, ensure_ascii=False)
         options.json.write_text(text + "\n", encoding="utf-8")

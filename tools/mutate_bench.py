@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import compileall
+import hashlib
 import json
 import marshal
 import os
@@ -12,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -38,6 +39,35 @@ class Result:
     verdict: Verdict
     seconds: float
     by: str = ""
+
+
+class Log:
+    """Verdicts as lines of JSON, each with the digest of its source, so that a long run can be gone on with."""
+
+    def __init__(self, path: Path | None, sources: Mapping[str, bytes]) -> None:
+        self._path = path
+        self._digests = {name: hashlib.sha256(text).hexdigest() for name, text in sources.items()}
+
+    def add(self, result: Result) -> None:
+        """Append one."""
+        if self._path is not None:
+            line = {"source": self._digests[result.mutant.path], **asdict(result)}
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    def killed(self, mutants: Sequence[Mutant]) -> list[Result]:
+        """Those that were killed already, in sources that are still the same: more tests do not let them live again."""
+        if self._path is None or not self._path.exists():
+            return []
+        by_name = {(self._digests[one.path], one.path, one.number, one.after): one for one in mutants}
+        found = {}
+        for line in self._path.read_text(encoding="utf-8").splitlines():
+            one = json.loads(line)
+            made = one["mutant"]
+            mutant = by_name.get((one["source"], made["path"], made["number"], made["after"]))
+            if mutant is not None and one["verdict"] != "survived":
+                found[mutant] = Result(mutant, one["verdict"], one["seconds"], one["by"])
+        return list(found.values())
 
 
 @dataclass(frozen=True, slots=True)

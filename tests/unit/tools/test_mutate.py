@@ -189,3 +189,16 @@ def test_survivors_are_written_down_with_their_reasons(project: Path, capsys: py
 def test_known_survivors_are_not_run_and_count_as_survivors(project: Path) -> None:
     (project / "survivors.toml").write_text(SURVIVOR.replace("a > 1000 → a >= 1000", "a + b → a - b"))
     assert judged(project, "--known")["a + b", "a - b"] == "survived"
+
+
+def test_what_was_killed_in_the_same_source_is_not_run_again(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = project / "verdicts.jsonl"
+    first = judged(project, "--log", str(log))
+    assert len(log.read_text().splitlines()) == len(first)
+    capsys.readouterr()
+    assert judged(project, "--log", str(log)) == first
+    again = [line for line in capsys.readouterr().err.splitlines() if line.startswith("[")]
+    assert len(again) == sum(verdict == "survived" for verdict in first.values())
+    (project / "adder" / "adding.py").write_text(SOURCE + "\n# changed\n")
+    judged(project, "--log", str(log))
+    assert len([line for line in capsys.readouterr().err.splitlines() if line.startswith("[")]) == len(first)
