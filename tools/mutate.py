@@ -131,9 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--least", type=float, default=93.0, help="percent that must be killed")
     parser.add_argument("--list", action="store_true", help="list the mutants and stop")
     parser.add_argument("--known", action="store_true", help="run no mutant that is explained: it counts as a survivor")
-    parser.add_argument(
-        "--log", type=Path, help="verdicts to go on with: what was killed there is not run"
-    )
+    parser.add_argument("--log", type=Path, help="verdicts to go on with: what was killed there is not run")
     parser.add_argument("--write", type=Path, help="write the document with the survivors and why they survive")
     parser.add_argument("--json", type=Path, help="write every verdict to this file")
     options = parser.parse_args(argv)

@@ -5,7 +5,10 @@ Append only. Each docstring says which tool did what, and where that is told.
 
 from __future__ import annotations
 
+import ast
+import tomllib
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -21,6 +24,10 @@ from ops.dynamodb.scan import Scan, ScanRequest
 from ops.dynamodb.write import BulkWriter, Rejected, WriteCounts, WriteTarget, key_bytes
 from ops.errors import BadResponse, NotAllowed, OpsError, Throttled
 from ops.model.items import Item, KeySchema
+from ops.model.proof import SideInfo
+from ops.recovery.preflight import parser, preflight
+from ops.verify.compare import compare
+from ops.verify.sides import LinesSide
 from tests.unit.dynamodb.kit import (
     KEYS,
     MemoryTable,
@@ -32,6 +39,7 @@ from tests.unit.dynamodb.kit import (
     some_lines,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 TARGET = WriteTarget("t", KEYS)
 SLOW = Failure("ProvisionedThroughputExceededException", "slow", 400)
 
@@ -263,3 +271,134 @@ def test_keys_as_text_in_a_batch() -> None:
     table = MemoryTable(keys)
     counts = BulkWriter(plane(table), WriteTarget("t", keys)).put(items)
     assert counts == WriteCounts(read=6, written=2, duplicates=4)
+
+
+def lines_side(items: list[Item], keys: KeySchema = KEYS) -> LinesSide:
+    return LinesSide(SideInfo("lines", "test"), lambda: iter(items), keys, len(items))
+
+
+def test_keys_as_text() -> None:
+    """bulk_executor's diff compares number sort keys as text: one missing item is shown as three (measured)."""
+    random = Random(3)
+    items = some_items(120)
+    wanted = [{**item, "sk": {"N": f"{item['sk']['N']}.0"}} for item in items]
+    random.shuffle(wanted)
+    found = compare(lines_side(wanted), lines_side([*items[:9], *items[10:]]), keys=KEYS)
+    assert (found.missing, found.extra, found.changed) == (1, 0, 0)
+    assert found.differences[0].key == {"pk": {"S": "p4"}, "sk": {"N": "9"}}
+
+
+def test_set_order() -> None:
+    """bulk_executor's diff reports equal sets in another order as a change (measured)."""
+    sets = {"ss": {"SS": ["a", "b", "é"]}, "ns": {"NS": ["1", "2.50"]}, "bs": {"BS": ["AA==", "AP8="]}}
+    other = {"ss": {"SS": ["é", "b", "a"]}, "ns": {"NS": ["2.5", "1"]}, "bs": {"BS": ["AP9=", "AA=="]}}
+    items = [{**item, **sets, "deep": {"L": [{"M": sets}]}} for item in some_items(20)]
+    turned = [{**item, **other, "deep": {"L": [{"M": other}]}} for item in some_items(20)]
+    assert compare(lines_side(items), lines_side(turned), keys=KEYS).equal
+
+
+def test_vacuous_pass() -> None:
+    """NHSDigital/eps-prescription-status-update-api's validator passes when all five items are skipped."""
+    nothing = compare(lines_side([]), lines_side([]), keys=KEYS)
+    assert (nothing.void, nothing.equal, nothing.differing) == (True, False, 0)
+    half = LinesSide(SideInfo("lines", "test"), lambda: iter(some_items(5)), KEYS, 6)
+    cut = compare(half, lines_side(some_items(5)), keys=KEYS)
+    assert (cut.void, cut.equal) == (True, False)
+
+
+def test_sampled_output() -> None:
+    """bulk_executor loses lines of its diff in a log tail that samples (issues 86, 280): counts equal lines."""
+    items, other = some_items(300), [{**item, "text": {"S": "x"}} for item in some_items(300)]
+    whole = compare(lines_side(items), lines_side(other), keys=KEYS, listed=300)
+    assert (whole.changed, len(whole.differences), whole.listed_all) == (300, 300, True)
+    assert len({one.key_digest for one in whole.differences}) == 300
+    some = compare(lines_side(items), lines_side(other), keys=KEYS, listed=299)
+    assert (some.changed, len(some.differences), some.listed_all) == (300, 299, False)
+
+
+def test_csv_by_split() -> None:
+    """dynein's `src/transfer.rs` splits CSV at newlines and commas although its own export quotes."""
+    text = b'pk,sk,text\n"a,b",1,"say ""hi"", twice"\nc,2,plain\nd,3,one,too many\n,4,no key\ne,five,no number\n'
+    lines = (("o", number, raw) for number, raw in enumerate(text.splitlines(), start=1))
+    judged = preflight(lines, KEYS, {}, "csv")
+    assert (judged.read, judged.accepted, judged.rejected) == (5, 2, 3)
+    assert judged.read == judged.accepted + judged.rejected
+    assert [problem.line for problem in judged.problems] == [4, 5, 6]
+    parse = parser("csv", KEYS, {}, ",", ["pk", "sk", "text"])
+    assert parse("o", 1, b'"a,b",1,"say ""hi"", twice"') == {
+        "pk": {"S": "a,b"}, "sk": {"N": "1"}, "text": {"S": 'say "hi", twice'},
+    }  # fmt: skip
+
+
+def test_first_bad_line() -> None:
+    """Native imports drop the rest of an object at its first unusable line and count one error (scylladb#31619).
+
+    Here every line is judged before anything is made, and the distinct keys are told, to be held against the table.
+    """
+    lines = some_lines(some_items(100))
+    lines[3], lines[50] = b"{", lines[49]
+    judged = preflight((("o", number, raw) for number, raw in enumerate(lines, 1)), KEYS, {}, "dynamodb-json")
+    assert (judged.read, judged.rejected, judged.distinct_keys, judged.duplicates) == (100, 1, 98, 1)
+    assert [problem.line for problem in judged.problems] == [4, 51]
+    assert not judged.clean
+
+
+SOURCES = sorted(path for part in ("ops", "loader", "infra") for path in (ROOT / part).rglob("*.py"))
+
+
+def nodes_of(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
+def swallows(handler: ast.ExceptHandler) -> bool:
+    """Whether it takes any error, and neither raises nor uses it."""
+    names = (
+        {node.id for node in ast.walk(handler.type) if isinstance(node, ast.Name)} if handler.type else {"Exception"}
+    )
+    inside = [node for statement in handler.body for node in ast.walk(statement)]
+    used = any(
+        (isinstance(node, ast.Name) and node.id == handler.name)
+        or (isinstance(node, ast.Attribute) and node.attr == "format_exc")
+        for node in inside
+    )
+    return (
+        bool(names & {"Exception", "BaseException"})
+        and not used
+        and not any(isinstance(node, ast.Raise) for node in inside)
+    )
+
+
+def test_typo_swallowed() -> None:
+    """bulk_executor hides a wrong attribute name behind a broad `except`; every run then takes the slow path."""
+    handlers = [(path, node) for path in SOURCES for node in nodes_of(path) if isinstance(node, ast.ExceptHandler)]
+    assert len(handlers) > 100
+    assert [f"{path}:{node.lineno}" for path, node in handlers if swallows(node)] == []
+    assert {"BLE", "S110"} <= set(
+        tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]["select"]
+    )
+
+
+def test_stale_counts() -> None:
+    """ItemCount and sizes in DescribeTable and DescribeBackup are hours old; others take them as proof."""
+    stale = {"ItemCount", "TableSizeBytes", "BackupSizeBytes", "IndexSizeBytes"}
+    read = [
+        f"{path}:{node.lineno}"
+        for path in (ROOT / "ops" / "verify").glob("*.py")
+        for node in nodes_of(path)
+        if isinstance(node, ast.Constant) and node.value in stale
+    ]
+    assert read == []
+
+
+def test_unsafe_unpack() -> None:
+    """dynamodump unpacks archives unfiltered under a predictable temporary name; here nothing unpacks an archive."""
+    barred = {"tarfile", "zipfile", "unpack_archive", "mktemp"}
+    found = [
+        f"{path}:{node.lineno}"
+        for path in SOURCES
+        for node in nodes_of(path)
+        if (isinstance(node, ast.Attribute) and node.attr in barred)
+        or (isinstance(node, ast.Import) and barred & {one.name for one in node.names})
+        or (isinstance(node, ast.ImportFrom) and (node.module in barred or barred & {one.name for one in node.names}))
+    ]
+    assert found == []
