@@ -275,3 +275,54 @@ def test_differences_are_listed_in_the_same_order_each_time() -> None:
     left, right = expected_side(some_items(40)), expected_side([])
     found = [one.key_digest for one in compare(left, right, keys=KEYS).differences]
     assert found == sorted(found)
+
+
+@pytest.mark.parametrize(
+    ("expires", "covered"),
+    [(NOW, True), (NOW + 1, False), (NOW - 157_680_000, False), (NOW - 157_679_999, True), (None, False)],
+)
+def test_an_item_may_have_expired_from_its_second_on_for_five_years(expires: int | None, covered: bool) -> None:
+    record = Record(digest(b"ops.key.v1", b"x"), digest(b"ops.item.v1", b"x"), None, expires)
+    assert TtlRule("expires", NOW).covers(record) is covered
+
+
+def test_a_thousand_differences_are_listed_unless_another_number_is_given() -> None:
+    result = compare(expected_side(some_items(1001)), expected_side([]), keys=KEYS)
+    assert (result.missing, len(result.differences), result.listed_all) == (1001, 1000, False)
+
+
+def test_a_spill_and_notes_that_are_closed_say_so(tmp_path: Path) -> None:
+    spill = Spill(tmp_path, memory_limit_bytes=0)
+    spill.add(*rows(1)[0])
+    spill.hand_over()
+    assert spill.files() == []
+    notes = Notes(tmp_path, memory_limit_bytes=0)
+    place = notes.add(records(1)[0])
+    notes.close()
+    with pytest.raises(ValueError, match="the notes are closed"):
+        notes.records([Row(records(1)[0].key, records(1)[0].item, place)])
+
+
+def test_a_row_tells_whether_its_item_is_well_formed() -> None:
+    key, item = digest(b"ops.key.v1", b"x"), digest(b"ops.item.v1", b"x")
+    assert Row(key, item, FAULT | 5).faulty is True
+    assert Row(key, item, 5).faulty is False
+    assert Row(key, item, NOWHERE).faulty is False
+
+
+def test_a_differing_key_that_is_known_by_its_digest_alone_is_not_read_again_on_a_live_table() -> None:
+    items = some_items(4)
+    bare = [Record(record.key, record.item) for record in map(recorder(KEYS), items)]
+    side = RecordsSide(SideInfo("seal", "kept"), lambda: iter(bare), len(bare))
+    asked: list[int] = []
+
+    class Watched(Live):
+        def items_for(self, keys: Mapping[bytes, Item | None]) -> dict[bytes, Item]:
+            asked.append(len(keys))
+            return super().items_for(keys)
+
+    changed: Item = {**items[0], "n": {"N": "99"}}
+    result = compare(side, Watched([changed, items[1], items[2]], [changed, items[1], items[2]]), keys=KEYS)
+    # The changed one has a key on the live side; the missing one has none anywhere.
+    assert (result.changed, result.missing) == (1, 1)
+    assert set(asked) == {1}
