@@ -53,7 +53,7 @@ def up(
     with app.signals.at_stake(f"a half-started sandbox in {folder}", down_line(folder)):
         found = start(SandboxOptions(folder, items, seed, port, catalogue), app.voice)
     following = ('eval "$(ops sandbox status --export)"', "ops load spotify --to top_tracks --market SE --market US")
-    app.finish(Outcome(_document(found), _lines(found), next=following))
+    app.finish(Outcome(_document(found), _lines(found, found.action), next=following))
 
 
 def status(
@@ -75,7 +75,7 @@ def status(
         SandboxBroken(f"{part.name} of the sandbox does not answer", why=part.detail, fix=way_out(broken))
         for part in broken
     )
-    app.finish(Outcome(_document(found), _lines(found), errors=errors))
+    app.finish(Outcome(_document(found), _lines(found, "BROKEN" if broken else "running"), errors=errors))
 
 
 def down(
@@ -221,7 +221,7 @@ def _document(found: SandboxStatus) -> dict[str, object]:
     }
 
 
-def _lines(found: SandboxStatus) -> list[str]:
+def _lines(found: SandboxStatus, state: str) -> list[str]:
     parts = [(one.name, f"{'ok' if one.ok else 'DOWN'}   pid {one.pid}   {one.detail}".rstrip()) for one in found.parts]
     shown: list[tuple[str, object]] = [
         ("endpoint", found.endpoint),
@@ -231,4 +231,4 @@ def _lines(found: SandboxStatus) -> list[str]:
         *parts,
     ]
     shown.extend((name, value) for name, value in (found.summary or {}).items() if isinstance(value, str | int))
-    return [f"sandbox {found.action}", *facts(shown)]
+    return [f"sandbox {state}", *facts(shown)]

@@ -110,9 +110,11 @@ def status(folder: Path) -> SandboxStatus:
         raise SandboxNotRunning(f"no sandbox is running in {folder}")
     if kept(folder):
         raise SandboxNotRunning(f"the sandbox in {folder} was put to sleep", why="ops sandbox up wakes it as it was")
+    if not state.ready:
+        with locked(folder):  # held by a start that is still at work, which is then named
+            raise SandboxBroken(f"the start of the sandbox in {folder} was interrupted", fix=("ops sandbox up",))
     parts = _parts(state)
-    healthy = state.ready and all(part.ok for part in parts)
-    return _status(folder, state, parts, healthy, "unchanged")
+    return _status(folder, state, parts, all(part.ok for part in parts), "unchanged")
 
 
 def require_running(folder: Path) -> SandboxStatus:
@@ -125,8 +127,6 @@ def require_running(folder: Path) -> SandboxStatus:
             why=broken[0].detail,
             fix=way_out(broken),
         )
-    if not found.running:
-        raise SandboxBroken(f"the start of the sandbox in {folder} was interrupted", fix=("ops sandbox up",))
     return found
 
 

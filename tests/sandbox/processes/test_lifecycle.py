@@ -16,12 +16,13 @@ import pytest
 
 from loader.artists import Database, read_artists
 from ops.clock import SystemClock
-from ops.errors import OpsError, PortTaken, SandboxBroken, SandboxNotRunning, StateFolderUnusable
+from ops.errors import Locked, OpsError, PortTaken, SandboxBroken, SandboxNotRunning, StateFolderUnusable
 from ops.progress import SilentProgress
 from ops.sandbox import lifecycle, postgres, processes
 from ops.sandbox.ending import leftovers
 from ops.sandbox.lifecycle import SandboxOptions, SandboxStatus
 from ops.sandbox.postgres import PostgresServer
+from ops.sandbox.state import SandboxState, locked, write_state
 from tests.sandbox.processes.conftest import Notes
 
 # Importing pulumi_aws warns of its own deprecated aliases; as an error this would leave it half imported.
@@ -37,7 +38,7 @@ def processes_of(folder: Path) -> list[int]:
 
 
 def wait_until(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60  # a loaded machine takes its time to start three processes
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
     return condition()
@@ -182,6 +183,18 @@ def test_the_chosen_port_is_used(folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
     assert lifecycle.up(SandboxOptions(folder, items=50, port=port), SilentProgress()).endpoint.endswith(f":{port}")
+
+
+def test_a_start_that_was_interrupted_is_one_error_and_one_that_is_at_work_is_named(tmp_path: Path) -> None:
+    half = SandboxState("t", False, 50, 1, "", "2026-11-20T10:00:00Z", "id", "secret")
+    write_state(tmp_path, half)
+    for ask in (lifecycle.status, lifecycle.require_running):
+        with pytest.raises(SandboxBroken, match="was interrupted") as caught:
+            ask(tmp_path)
+        assert caught.value.fix == ("ops sandbox up",)
+    with locked(tmp_path), pytest.raises(Locked) as held:
+        lifecycle.status(tmp_path)
+    assert str(os.getpid()) in held.value.why
 
 
 def test_a_failure_halfway_takes_everything_down_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
