@@ -19,3 +19,7 @@ MaxRcu = Annotated[
     str | None,
     typer.Option("--max-rcu", metavar="N|P%", help="Read units a second at most, or a share of the provisioned ones."),
 ]
+Rate = Annotated[
+    str | None,
+    typer.Option("--rate", metavar="WCU|P%", help="Write units a second at most, or a share of the provisioned ones."),
+]

@@ -8,13 +8,14 @@ import typer
 
 from ops.commands._context import App, Outcome
 from ops.commands._flow import one_of, open_session, open_table, proof_shape
-from ops.commands._options import DryRun, Resume, Yes
+from ops.commands._options import DryRun, Rate, Resume, Yes
 from ops.errors import BadArgument
 from ops.report.text import comparison, facts
 
 if TYPE_CHECKING:
     from ops.environment import TableTarget
-    from ops.flows.importing_into import IntoOptions, IntoResult
+    from ops.flows.importing_into import IntoOptions
+    from ops.flows.into_table import IntoResult
     from ops.flows.session import Session
     from ops.model.recovery import ImportResult
 
@@ -57,9 +58,7 @@ def import_s3(
     accept: Annotated[
         list[str] | None, typer.Option(metavar="WHAT", help="With --into: foreign, unknown-filter; else refused.")
     ] = None,
-    rate: Annotated[
-        float | None, typer.Option(metavar="WCU", min=1, help="With --into: at most this many write units a second.")
-    ] = None,
+    rate: Rate = None,
     schema_from: Annotated[
         str | None, typer.Option(metavar="RES", help="Declared table whose keys and indexes it gets.")
     ] = None,
@@ -81,15 +80,15 @@ def import_s3(
         return
     if target is None or then or only_changed or quarantine or accept or rate:
         raise BadArgument("give --as NEW for a new table, or --into RES for one that exists")
-    from ops.flows import importing
+    from ops.flows import importing, item_files
 
     app, session = open_session(context, "import-s3", f"new table {target} from {source}")
-    chosen = None if form is None else one_of("--input", form, importing.FORMS)
+    chosen = None if form is None else one_of("--input", form, item_files.FORMS)
     options = importing.ImportOptions(
         source=source,
         target=target,
         schema_from=schema_from,
-        form=next((one for one in importing.FORMS if one == chosen), None),
+        form=next((one for one in item_files.FORMS if one == chosen), None),
         delimiter=delimiter,
         timeout_s=app.options.timeout_s,
     )
@@ -113,7 +112,7 @@ def _into(
     context: typer.Context,
     source: str,
     resource: str,
-    more: tuple[tuple[str, ...], bool, bool, tuple[str, ...], float | None],
+    more: tuple[tuple[str, ...], bool, bool, tuple[str, ...], str | None],
     limit: int,
     *,
     yes: bool,
@@ -130,7 +129,11 @@ def _into(
     options = importing_into.IntoOptions(source, then, only_changed, quarantine, frozenset(accept), rate)
     if dry_run:
         plan = importing_into.plan_into(session, table, options)
-        pairs = [("lines", f"{plan.lines:,}"), ("rejected", f"{plan.rejected:,}" if plan.rejected else None)]
+        pairs = [
+            ("lines", f"{plan.lines:,}"),
+            ("rejected", f"{plan.rejected:,}" if plan.rejected else None),
+            ("cost", f"at most {plan.write_units:,} write units"),
+        ]
         lines = [
             f"would put {plan.puts:,} items into {plan.table} and delete {plan.deletes:,}; nothing was changed",
             *facts([("source", plan.source), *pairs]),
@@ -144,11 +147,12 @@ def _into(
 def _write_into(
     app: App, session: Session, table: TableTarget, options: IntoOptions, limit: int, resume: str | None
 ) -> None:
-    from ops.flows import importing_into
+    from ops.flows import importing_into, into_table
 
     with app.run(session, resume) as run:
+        app.voice.say(f"  run        {run.id}")
         result = importing_into.import_into(session, run, table, options)
-        errors = importing_into.problems(result)
+        errors = into_table.problems(result)
         shape = {**_shape(result.counts), "quarantine": result.rejects}
         app.finish(Outcome(shape, _into_lines(result, limit), errors=errors, run=run.id))
 

@@ -1,4 +1,4 @@
-"""`ops load`: tracks of the artists in the database, into a table."""
+"""`ops load`: tracks of the artists in the database, or the items of a file, into a table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from ops.commands._context import App, Outcome, app_of
-from ops.commands._options import DryRun, Resume
+from ops.commands._options import DryRun, Limit, Resume
 from ops.errors import BadArgument, Interrupted, OpsError
 from ops.report.text import facts, table
 
@@ -22,11 +22,15 @@ if TYPE_CHECKING:
     from ops.flows.loading import LoadOutcome
 
 Value = TypeVar("Value")
+TRACK_SOURCES = ("spotify", "spotify-search")
 
 EXAMPLES = """\b
 Examples:
   ops load spotify --to top_tracks --market SE --market US
-  ops load tracks.jsonl.gz --to top_tracks --market SE --artists artists.csv"""
+  ops load answers.jsonl.gz --to top_tracks --market SE --artists artists.csv
+  ops load items.jsonl.zst --to top_tracks --only-changed
+  ops load items.csv --to top_tracks --types popularity=N,explicit=BOOL --max-errors 10 --dead-letter bad.jsonl
+  ops scan top_tracks --all --format jsonl | ops load - --to ddb:top_tracks-copy"""
 
 
 def register(app: typer.Typer) -> None:
@@ -37,11 +41,15 @@ def register(app: typer.Typer) -> None:
 def load(
     context: typer.Context,
     source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="spotify, spotify-search, or a file.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="spotify, spotify-search, a file, s3://..., or - for stdin.", show_default=False
+        ),
     ],
     to: Annotated[str, typer.Option("--to", metavar="RES", help="Table to write to.", show_default=False)],
     market: Annotated[
-        list[str] | None, typer.Option("--market", metavar="CC", help="Market, ISO 3166-1 alpha-2; repeatable.")
+        list[str] | None,
+        typer.Option("--market", metavar="CC", help="Market, ISO 3166-1 alpha-2; repeatable. For tracks."),
     ] = None,
     artists: Annotated[
         str | None, typer.Option(metavar="rds:ID|FILE", help="Artists; the environment's database when left out.")
@@ -56,10 +64,77 @@ def load(
     record: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep every answer, without secrets.")] = None,
     replay: Annotated[Path | None, typer.Option(metavar="DIR", help="Answer from a recording only.")] = None,
     ca_file: Annotated[str, typer.Option(metavar="FILE", help="CA bundle of the database; needed over TCP.")] = "",
+    mode: Annotated[
+        str, typer.Option(help="Items: put overwrites, put-new never, put-newer only what is older.")
+    ] = "put",
+    newer_by: Annotated[
+        str, typer.Option(metavar="ATTR", help="Items: what put-newer compares; larger is newer.")
+    ] = "fetched_at",
+    only_changed: Annotated[
+        bool, typer.Option("--only-changed", help="Items: read the table first, write only what differs.")
+    ] = False,
+    repeats: Annotated[
+        str, typer.Option(help="Items: of lines with one key the last is written, or reject all but the first.")
+    ] = "last",
+    types: Annotated[
+        str | None, typer.Option(metavar="A=N,B=SS", help="Items: types of CSV columns and plain JSON members.")
+    ] = None,
+    delimiter: Annotated[str, typer.Option(help="Items: of a CSV file.")] = ",",
+    form: Annotated[
+        str | None, typer.Option("--input", help="Items: dynamodb-json, csv or jsonl; default: by name.")
+    ] = None,
+    max_errors: Annotated[
+        str, typer.Option(metavar="N|all", help="Items: with more unusable lines nothing is written.")
+    ] = "0",
+    rate: Annotated[
+        str, typer.Option(metavar="WCU|P%|adaptive", help="Items: write units a second at most.")
+    ] = "adaptive",
+    dead_letter: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Items: put rejected lines here too, with place and reason.")
+    ] = None,
+    limit: Limit = 20,
     resume: Resume = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Load the tracks of every artist in every market; each artist and item is accounted for."""
+    """Load the tracks of every artist in every market, or the items of a file.
+
+    Each artist, line and item is accounted for. A file of items holds DynamoDB JSON (export lines or bare items), plain
+    JSON, or CSV with a header; it may end in .gz or .zst. All lines are judged before the first is written.
+    """
+    if not market and source not in TRACK_SOURCES and replay is None:
+        from ops.commands import _load_items
+
+        if artists or record or prune:
+            raise BadArgument(
+                "--artists, --record and --prune are about tracks: --market is missing", fix=("--market SE",)
+            )
+        options = _load_items.options_from(
+            source, mode=mode, newer_by=newer_by, only_changed=only_changed, repeats=repeats, types=types,
+            delimiter=delimiter, form=form, max_errors=max_errors, rate=rate, dead_letter=dead_letter,
+        )  # fmt: skip
+        _load_items.load(context, to, options, limit, resume, dry_run=dry_run)
+        return
+    given = (mode != "put", only_changed, repeats != "last", types, form, max_errors != "0", rate != "adaptive")
+    if any(given) or dead_letter:
+        raise BadArgument("--mode, --types, --rate and the like are about items; tracks are merged by their markets")
+    _tracks(context, source, to, market, artists, record, replay, budget, workers, ca_file, resume, prune, dry_run)
+
+
+def _tracks(
+    context: typer.Context,
+    source: str,
+    to: str,
+    market: list[str] | None,
+    artists: str | None,
+    record: Path | None,
+    replay: Path | None,
+    budget: int,
+    workers: int,
+    ca_file: str,
+    resume: str | None,
+    prune: bool,
+    dry_run: bool,
+) -> None:
     from ops.flows.load_sources import LoadOptions
 
     app = app_of(context, "load")

@@ -103,7 +103,7 @@ class BatchRun:
             try:
                 entry = self._make(position, one)
             except Unacceptable as error:
-                self._reject(_rejected(position, one, str(error)))
+                self._reject(rejected_line(position, one, str(error)))
                 continue
             self._add(entry)
         if position < skipped:
@@ -300,7 +300,8 @@ class BatchRun:
         counts.rejected = before.rejected + packed.rejected + self._refused
 
 
-def _rejected(position: int, given: Any, reason: str) -> Rejected:
+def rejected_line(position: int, given: Any, reason: str) -> Rejected:
+    """An input that became no entry."""
     if not isinstance(given, bytes):
         return Rejected(position, given, reason)
     try:

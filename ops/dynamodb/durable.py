@@ -9,16 +9,16 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import orjson
 
 from ops.clock import Clock
-from ops.dynamodb.write import BulkWriter, Rejected, WriteCounts
+from ops.dynamodb.write import Rejected, WriteCounts
 from ops.errors import AccountingMismatch, BadArgument, RunFolderUnusable
 from ops.runs import replace_file
 
@@ -79,17 +79,19 @@ class Checkpoint:
 class DeadLetters:
     """A file of what was not written: JSON lines with `line`, `reason`, and the line itself as `text` or `base64`.
 
-    Only its owner may read it: it holds items.
+    Where `place` tells what a position stands for, its members stand beside the `position`. Only the file's owner may
+    read it: it holds items.
     """
 
     path: Path
+    place: Callable[[int], dict[str, Any]] | None = None
     count: int = 0
     _file: IO[bytes] | None = field(default=None, repr=False)
 
     @contextmanager
     def after(self, position: int) -> Iterator[DeadLetters]:
         """Open it with only what it held up to `position`: what follows is going to be rejected again."""
-        kept = [one for one in self.read() if one["line"] <= position] if position else []
+        kept = [one for one in self.read() if one.get("position", one["line"]) <= position] if position else []
         self.count = len(kept)
         with self._disk():
             replace_file(self.path, "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in kept))
@@ -112,7 +114,9 @@ class DeadLetters:
         """Append one."""
         assert self._file is not None
         line = rejected.line if rejected.line is not None else orjson.dumps({"Item": rejected.item})
-        document = {"line": rejected.position, "reason": rejected.reason, **_text_of(line.rstrip(b"\r\n"))}
+        at = rejected.position
+        place = {"line": at} if self.place is None else {"position": at, **self.place(at)}
+        document = {**place, "reason": rejected.reason, **_text_of(line.rstrip(b"\r\n"))}
         with self._disk():
             self._file.write(orjson.dumps(document) + b"\n")
         self.count += 1
@@ -139,7 +143,19 @@ def _text_of(line: bytes) -> dict[str, str]:
         return {"base64": base64.b64encode(line).decode()}
 
 
-def put_lines(writer: BulkWriter, lines: Iterable[bytes], checkpoint: Checkpoint, dead: DeadLetters) -> WriteCounts:
+class LineWriter(Protocol):
+    """A writer that can go on with an earlier run: `BulkWriter`, `ConditionalWriter`."""
+
+    on_acknowledged: Callable[[int], None] | None
+    on_rejected: Callable[[Rejected], None] | None
+    resumed: WriteCounts
+    settled: WriteCounts
+
+    def put_lines(self, lines: Iterable[bytes]) -> WriteCounts:
+        """Put every export line."""
+
+
+def put_lines(writer: LineWriter, lines: Iterable[bytes], checkpoint: Checkpoint, dead: DeadLetters) -> WriteCounts:
     """Put export lines, from where an earlier run of the same checkpoint stopped; `writer` must be a new one."""
     writer.resumed = checkpoint.load()
     told_before, rejected_before = writer.on_acknowledged, writer.on_rejected

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +14,14 @@ from ops.errors import (
     CountsDiffer,
     ExportCorrupt,
     OpsError,
-    ResourceNotFound,
     SourceHasBadLines,
     TargetExists,
 )
 from ops.flows import sides
 from ops.flows.backing_up import work_folder
 from ops.flows.common import check_table_name, options_of, resumable
-from ops.flows.s3 import Address, list_objects, read_bytes
+from ops.flows.item_files import Files, local_files, stored_files
+from ops.flows.s3 import Address, read_bytes
 from ops.flows.session import Session
 from ops.model.items import Item
 from ops.model.proof import SideInfo
@@ -32,13 +30,11 @@ from ops.recovery import tables
 from ops.recovery.addresses import SUMMARY, is_local_export
 from ops.recovery.imports import ImportCounts, import_table
 from ops.recovery.manifest import Export, open_export
-from ops.recovery.objects import gzip_lines, spooled
 from ops.recovery.preflight import Form, Line, Preflight, keys_of, parser, preflight
 from ops.recovery.staging import stage_items
 from ops.runs import Run
 from ops.verify.sides import LinesSide
 
-FORMS: tuple[Form, ...] = ("dynamodb-json", "csv", "jsonl")
 #: Bad lines that an error text names; all of them are in `problems.txt` of the run folder.
 NAMED_PROBLEMS = 20
 
@@ -204,19 +200,17 @@ def _items(source: Source, document: TableDocument, delimiter: str) -> Iterator[
 def open_source(session: Session, options: ImportOptions) -> Source:
     """An export (by its manifest, also a local copy), objects below an S3 prefix, or a local file."""
     if not options.source.startswith("s3://"):
-        path = Path(options.source)
         if options.form in (None, "dynamodb-json") and is_local_export(options.source):
             return _export(session, options.source)
-        if not path.is_file():
-            raise ResourceNotFound(f"no file {path}", fix=("give a file, or an address s3://BUCKET/KEY",))
-        return Source(str(path), options.form or _form(path.name), lambda: _file_lines(path))
+        return _of_files(local_files(Path(options.source), options.form))
     address = Address.parse(options.source)
     if options.form in (None, "dynamodb-json") and _is_export(session, address):
         return _export(session, options.source)
-    listed = [str(one["Key"]) for one in list_objects(session.aws, address) if int(one["Size"]) > 0]
-    if not listed:
-        raise ResourceNotFound(f"nothing at {address}", fix=("ops list exports", f"aws s3 ls {address}"))
-    return Source(str(address), options.form or _form(listed[0]), lambda: _object_lines(session, address, listed))
+    return _of_files(stored_files(session, options.source, options.form))
+
+
+def _of_files(files: Files) -> Source:
+    return Source(files.where, files.form, files.lines)
 
 
 def _is_export(session: Session, address: Address) -> bool:
@@ -236,35 +230,6 @@ def _export(session: Session, address: str) -> Source:
             f"{len(foreign)} objects below {export.data_prefix} are not of the export", why=", ".join(foreign[:5])
         )
     return Source(export.address, "dynamodb-json", export.lines, export)
-
-
-def _form(name: str) -> Form:
-    plain = name.removesuffix(".gz")
-    if plain.endswith(".csv"):
-        return "csv"
-    if plain.endswith((".jsonl", ".json", ".ndjson")):
-        return "jsonl"
-    raise BadArgument(f"the form of {name} is not clear from its name", fix=(f"give --input {'|'.join(FORMS)}",))
-
-
-def _file_lines(path: Path) -> Iterator[Line]:
-    with gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb") as file:
-        try:
-            for number, line in enumerate(file, start=1):
-                yield str(path), number, line.rstrip(b"\n")
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise SourceHasBadLines(f"{path} is not a whole gzip file", why=str(error)) from error
-
-
-def _object_lines(session: Session, address: Address, keys: list[str]) -> Iterator[Line]:
-    for key in keys:
-        with spooled(session.aws, address.bucket, key) as found:
-            try:
-                lines = gzip_lines(found.file) if key.endswith(".gz") else (one.rstrip(b"\n") for one in found.file)
-                for number, line in enumerate(lines, start=1):
-                    yield key, number, line
-            except ValueError as error:
-                raise SourceHasBadLines(f"{key} is not a whole gzip file", why=str(error)) from error
 
 
 def schema_of(session: Session, schema_from: str | None, source: Source) -> TableDocument:

@@ -22,8 +22,10 @@ from ops.model.items import Item, KeySchema
 from ops.model.recovery import LineProblem
 from ops.recovery.lines import BadLine, parse_json
 from ops.recovery.manifest import Export, open_export
-from ops.recovery.preflight import key_digest, preflight
+from ops.recovery.preflight import Line, key_digest, preflight
 
+#: docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
+WRITE_UNIT_BYTES = 1024
 #: Ways in which an export may differ from what is expected, when that is said.
 ACCEPTED = ("foreign", "unknown-filter")
 
@@ -108,6 +110,8 @@ class Judged:
     superseded: int = 0
     puts: int = 0
     deletes: int = 0
+    #: Write units of all lines at most: in JSON no item is shorter than by AWS's arithmetic.
+    units: int = 0
     problems: list[LineProblem] = field(default_factory=list)
     bad: set[tuple[str, int]] = field(default_factory=set)
     listed_all: bool = True
@@ -137,7 +141,7 @@ class Chain:
         found = Judged()
         for number, export in enumerate(self.exports[1:], start=1):
             self._judge_changes(number, export, newest, found)
-        base = preflight(self.exports[0].lines(), self.keys, self.indexes, "dynamodb-json")
+        base = preflight(_weighed(self.exports[0].lines(), found), self.keys, self.indexes, "dynamodb-json")
         found.read += base.read
         found.listed_all = base.listed_all
         found.problems[:0] = base.problems
@@ -151,7 +155,7 @@ class Chain:
 
     def _judge_changes(self, number: int, export: Export, newest: Held, found: Judged) -> None:
         seen: Counter[bytes] = Counter()
-        for source, line, raw in export.lines():
+        for source, line, raw in _weighed(export.lines(), found):
             found.read += 1
             try:
                 key = key_digest(parse_change(raw, self.keys, self.indexes).key, self.keys)
@@ -164,27 +168,27 @@ class Chain:
             seen[key] += 1
             newest.add([(key, number.to_bytes(2, "big"))])
 
-    def put_lines(self, judged: Judged, newest: Held) -> Iterator[bytes]:
+    def put_lines(self, judged: Judged, newest: Held) -> Iterator[Line]:
         """`{"Item":…}` lines to put, in the order of the exports; lines of the full one unparsed where that will do."""
         first, *more = self.exports
         for source, line, raw in first.lines():
             if (source, line) in judged.bad:
                 continue
             if not more or key_digest(parse_json(raw, wrapped=True), self.keys) not in newest:
-                yield raw
-        for net in self._changes(judged, newest):
+                yield source, line, raw
+        for source, line, net in self._changes(judged, newest):
             if net.new is not None:
-                yield b'{"Item":%s}' % orjson.dumps(net.new)
+                yield source, line, b'{"Item":%s}' % orjson.dumps(net.new)
 
     def items(self, judged: Judged, newest: Held) -> Iterator[Item]:
         """The same as items: what the table holds at least when all is done."""
-        return (parse_json(raw, wrapped=True) for raw in self.put_lines(judged, newest))
+        return (parse_json(raw, wrapped=True) for _, _, raw in self.put_lines(judged, newest))
 
     def deletions(self, judged: Judged, newest: Held) -> Iterator[Item]:
         """Keys whose newest line says that the item is gone."""
-        return (net.key for net in self._changes(judged, newest) if net.new is None)
+        return (net.key for _, _, net in self._changes(judged, newest) if net.new is None)
 
-    def _changes(self, judged: Judged, newest: Held) -> Iterator[NetChange]:
+    def _changes(self, judged: Judged, newest: Held) -> Iterator[tuple[str, int, NetChange]]:
         for number, export in enumerate(self.exports[1:], start=1):
             word = number.to_bytes(2, "big")
             for source, line, raw in export.lines():
@@ -192,7 +196,7 @@ class Chain:
                     continue
                 net = parse_change(raw, self.keys, self.indexes)
                 if newest.get(key_digest(net.key, self.keys)) == word:
-                    yield net
+                    yield source, line, net
 
     def rejections(self, judged: Judged) -> Iterator[Rejection]:
         """The unusable lines with their text."""
@@ -202,3 +206,9 @@ class Chain:
                 problem = reasons.get((source, line))
                 if problem is not None:
                     yield Rejection(problem, raw)
+
+
+def _weighed(lines: Iterator[Line], found: Judged) -> Iterator[Line]:
+    for line in lines:
+        found.units += -(-len(line[2]) // WRITE_UNIT_BYTES)
+        yield line

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ops.flows.importing_into import IntoOptions, IntoResult, import_into
+from ops.flows.importing_into import IntoOptions, import_into
+from ops.flows.into_table import IntoResult
 from ops.flows.session import Session
 from ops.runs import open_run
 from tests.cli.recovery_stage import BUCKET, Item, Stage

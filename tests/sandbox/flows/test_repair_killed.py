@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -147,4 +148,25 @@ def test_killed_at_random_moments_it_ends_as_if_it_had_not_been(
     assert len(found) == last - first
     assert all(one["counts"] == undisturbed["counts"] for one in found), found
     assert sum(one["kills"] for one in found) >= (last - first) // 2
+    stage.forget(logical)
+
+
+@pytest.mark.parametrize("kind", ["load", "load-changed", "load-new", "load-newer"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_killed_load_goes_on_and_loses_nothing(
+    stage: Stage, session: Open, tmp_path: Path, seed: int, kind: str
+) -> None:
+    random = Random(seed)
+    logical = stage.declare(items=40, stem="killed")
+    path, runs = tmp_path / "items.jsonl.gz", tmp_path / "killed"
+    given = [track(number) for number in range(20, ITEMS)]
+    path.write_bytes(gzip.compress("".join(json.dumps({"Item": one}) + "\n" for one in given).encode()))
+    words = (logical, str(runs), kind, str(path))
+    operation = "PutItem" if kind in ("load-new", "load-newer") else "BatchWriteItem"
+    cuts = random.sample(range(40, ITEMS), 2)
+    killed(stage, operation, f'"t{min(cuts):06d}"', *words)
+    read, written, unchanged, rest = finished(stage, *words, run_of(runs))
+    assert (read, written + unchanged, rest) == (len(given), len(given), 0)
+    assert stage.items(logical) == {(one["artist_id"]["S"], one["id"]["S"]): one for one in map(track, range(ITEMS))}
+    assert finished(stage, *words, run_of(runs))[0] == len(given)
     stage.forget(logical)

@@ -1,0 +1,142 @@
+"""A file of items as lines to write into a table: every line judged, of each key one line that counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import orjson
+
+from ops.dynamodb.attributes import Unacceptable, validate_item
+from ops.errors import BadArgument
+from ops.flows.held import Held
+from ops.flows.item_files import LINE_LIMIT_BYTES, Files
+from ops.flows.net_lines import WRITE_UNIT_BYTES, Judged, Rejection
+from ops.flows.typed_lines import ToWire, csv_records, to_wire
+from ops.model.items import Item, KeySchema
+from ops.model.recovery import LineProblem
+from ops.recovery.lines import BadLine
+from ops.recovery.preflight import LISTED_PROBLEMS, Line, key_digest, without_value
+
+#: Of several lines with one key the last is written; or the first is, and the others are unusable.
+Repeats = Literal["last", "reject"]
+REPEATS: tuple[Repeats, ...] = ("last", "reject")
+_BATCH = 1000
+
+
+@dataclass(slots=True)
+class FileLines:
+    """Lines of files for one table. `types` names types of plain JSON members and of CSV columns."""
+
+    files: Files
+    keys: KeySchema
+    indexes: Mapping[str, KeySchema]
+    types: Mapping[str, str] = field(default_factory=dict)
+    delimiter: str = ","
+    repeats: Repeats = "last"
+    _stamps: list[str] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        """For messages."""
+        return self.files.where
+
+    def judge(self, newest: Held) -> Judged:
+        """Read and judge every line; `newest` learns of each key the number (from 0) of the line that counts."""
+        found, accepted = Judged(), 0
+        self._stamps = self.files.stamps()
+        waiting: dict[bytes, bytes] = {}
+        convert = self._converter()
+        for number, (source, line, raw) in enumerate(self._records()):
+            try:
+                wire = _wire(convert, source, line, raw)
+                if wire is None:
+                    continue
+                key = self._judged_key(wire)
+                if self.repeats == "reject" and (key in waiting or key in newest):
+                    raise BadLine("duplicate key: a line before it has the same")
+            except BadLine as error:
+                found.read += not error.header
+                self._note(found, LineProblem(source, line, str(error)))
+                continue
+            found.read, accepted = found.read + 1, accepted + 1
+            found.units += -(-len(wire) // WRITE_UNIT_BYTES)
+            waiting[key] = number.to_bytes(8, "big")
+            if len(waiting) == _BATCH:
+                newest.add(waiting.items())
+                waiting = {}
+        newest.add(waiting.items())
+        found.puts = len(newest)
+        found.superseded = accepted - found.puts
+        return found
+
+    def _judged_key(self, wire: bytes) -> bytes:
+        item = item_of(wire)
+        try:
+            validate_item(item, self.keys, self.indexes)
+        except Unacceptable as error:
+            raise BadLine(without_value(str(error))) from error
+        return key_digest(item, self.keys)
+
+    def _note(self, found: Judged, problem: LineProblem) -> None:
+        if len(found.problems) == LISTED_PROBLEMS:
+            found.listed_all = False
+            return
+        found.problems.append(problem)
+        found.bad.add((problem.source, problem.line))
+
+    def put_lines(self, judged: Judged, newest: Held) -> Iterator[Line]:
+        """`{"Item":…}` lines to put; BadArgument at the end when a file has changed since it was judged."""
+        convert = self._converter()
+        for number, (source, line, raw) in enumerate(self._records()):
+            if (source, line) in judged.bad:
+                continue
+            wire = _wire(convert, source, line, raw)
+            if wire is None:
+                continue
+            if not judged.superseded or newest.get(key_digest(item_of(wire), self.keys)) == number.to_bytes(8, "big"):
+                yield source, line, wire
+        if self.files.stamps() != self._stamps:
+            raise BadArgument(
+                f"{self.address} changed while it was read",
+                why="lines that were never judged may have been written",
+                fix=("run the command again, on a file that nobody writes to",),
+            )
+
+    def deletions(self, judged: Judged, newest: Held) -> Iterator[Item]:
+        """A file deletes nothing."""
+        return iter(())
+
+    def rejections(self, judged: Judged) -> Iterator[Rejection]:
+        """The unusable lines with their text."""
+        reasons = {(one.source, one.line): one for one in judged.problems}
+        for source, line, raw in self._records():
+            problem = reasons.get((source, line))
+            if problem is not None:
+                yield Rejection(problem, raw)
+
+    def _records(self) -> Iterator[Line]:
+        lines = self.files.lines()
+        return csv_records(lines) if self.files.form == "csv" else lines
+
+    def _converter(self) -> ToWire:
+        return to_wire(self.files.form, self.keys, self.indexes, self.types, self.delimiter)
+
+
+def _wire(convert: ToWire, source: str, line: int, raw: bytes) -> bytes | None:
+    if len(raw) > LINE_LIMIT_BYTES:
+        raise BadLine(f"longer than {LINE_LIMIT_BYTES} bytes")
+    return convert(source, line, raw)
+
+
+def item_of(wire: bytes) -> Item:
+    """The item of an export line; BadLine when it is none."""
+    try:
+        document = orjson.loads(wire)
+    except orjson.JSONDecodeError as error:
+        raise BadLine(f"not JSON: {error.msg} at column {error.colno}") from error
+    if not isinstance(document, dict) or document.keys() != {"Item"} or not isinstance(document["Item"], dict):
+        raise BadLine("no member Item")
+    item: Item = document["Item"]
+    return item

@@ -1,0 +1,178 @@
+"""Files of items: read whatever they are packed with, every line judged, of each key one line that counts."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import orjson
+import pytest
+
+from ops.errors import BadArgument, ResourceNotFound, SourceHasBadLines
+from ops.flows.file_lines import FileLines, Repeats
+from ops.flows.held import held
+from ops.flows.item_files import LINE_LIMIT_BYTES, form_of, local_files
+from ops.flows.net_lines import Judged
+from ops.model.items import Item, KeySchema
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+KEYS = KeySchema("pk", "S", "sk", "N")
+PACK: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".gz": gzip.compress, ".zst": zstd.compress}
+
+
+def item(name: str, number: int, value: str = "x") -> Item:
+    return {"pk": {"S": name}, "sk": {"N": str(number)}, "v": {"S": value}}
+
+
+def line(one: Item) -> bytes:
+    return json.dumps({"Item": one}).encode()
+
+
+def read(path: Path, folder: Path, repeats: Repeats = "last") -> tuple[Judged, list[Item], list[int]]:
+    """What was judged, the items to put, and the lines they stand on."""
+    lines = FileLines(local_files(path), KEYS, {}, repeats=repeats)
+    with held(folder, "newest") as newest:
+        judged = lines.judge(newest)
+        puts = list(lines.put_lines(judged, newest))
+        assert len(puts) == judged.puts
+        assert judged.read == judged.puts + judged.superseded + judged.rejected
+        assert list(lines.deletions(judged, newest)) == []
+        assert [one.problem for one in lines.rejections(judged)] == sorted(judged.problems, key=lambda one: one.line)
+    return judged, [orjson.loads(wire)["Item"] for _, _, wire in puts], [number for _, number, _ in puts]
+
+
+@pytest.mark.parametrize("packing", PACK)
+@pytest.mark.parametrize("last", [b"", b"\n"])
+def test_a_file_is_read_whatever_it_is_packed_with(tmp_path: Path, packing: str, last: bytes) -> None:
+    path = tmp_path / f"items.jsonl{packing}"
+    path.write_bytes(PACK[packing](b"\n".join(line(item("a", number)) for number in range(50)) + last))
+    judged, items, numbers = read(path, tmp_path)
+    assert (judged.read, judged.puts, judged.units) == (50, 50, 50)
+    assert items == [item("a", number) for number in range(50)]
+    assert numbers == list(range(1, 51))
+
+
+@pytest.mark.parametrize("packing", [".gz", ".zst"])
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty", "plain"])
+def test_a_damaged_file_is_told_and_no_line_of_it_is_taken_for_the_last(
+    tmp_path: Path, packing: str, damage: str
+) -> None:
+    whole = PACK[packing](b"\n".join(line(item("a", number, "é" * number)) for number in range(200)))
+    broken = {
+        "cut": whole[:-9],
+        "flip": whole[:-20] + bytes([whole[-20] ^ 1]) + whole[-19:],
+        "empty": b"",
+        "plain": line(item("a", 1)),
+    }[damage]
+    path = tmp_path / f"items.jsonl{packing}"
+    path.write_bytes(broken)
+    if damage == "empty" and packing == ".gz":
+        assert read(path, tmp_path)[0].read == 0  # gzip calls nothing at all a whole file: refused as holding no item
+        return
+    with pytest.raises(SourceHasBadLines, match=packing[1:]):
+        read(path, tmp_path)
+
+
+def test_a_zstd_file_without_its_checksum_is_still_judged_line_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "items.jsonl.zst"
+    path.write_bytes(zstd.compress(line(item("a", 1)) + b"\nno item\n"))
+    judged, items, _ = read(path, tmp_path)
+    assert (judged.read, judged.rejected, items) == (2, 1, [item("a", 1)])
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_last_line_of_a_key_counts_however_its_number_is_written(tmp_path: Path, seed: int) -> None:
+    random, wanted, lines = Random(seed), {}, []
+    for number in range(3000):
+        key = random.randrange(400)
+        text = random.choice([str(key), f"{key}.0", f"+{key}", f"{key}e0"])
+        one = {"pk": {"S": "a"}, "sk": {"N": text}, "v": {"N": str(number)}}
+        wanted[key] = one
+        lines.append(line(one))
+    path = tmp_path / "items.jsonl"
+    path.write_bytes(b"\n".join(lines))
+    judged, items, _ = read(path, tmp_path)
+    assert sorted(items, key=str) == sorted(wanted.values(), key=str)
+    assert judged.superseded == 3000 - len(wanted)
+    strict, firsts, _ = read(path, tmp_path, "reject")
+    assert len(firsts) == len(wanted)
+    assert strict.rejected == 3000 - len(wanted)
+    assert strict.problems[0].reason == "duplicate key: a line before it has the same"
+
+
+def test_unusable_lines_are_named_and_the_others_count(tmp_path: Path) -> None:
+    bad = [
+        b"", b"{", b"\xef\xbb\xbf" + line(item("a", 1)), line(item("a", 1)) + b"\r", b'{"Item":[]}',
+        line({"pk": {"S": "a"}}), line({**item("a", 1), "sk": {"S": "1"}}), line(item("a", 1, "x" * 410_000)),
+        line({**item("a", 1), "n": {"N": "1" * 39}}), b'{"Item":{"pk":{"S":"a"}}} trailing',
+    ]  # fmt: skip
+    lines = [line(item("good", 1)), *bad, line(item("good", 2))]
+    path = tmp_path / "items.jsonl"
+    path.write_bytes(b"\n".join(lines))
+    judged, items, numbers = read(path, tmp_path)
+    assert items == [item("good", 1), item("good", 2)]
+    assert numbers == [1, len(lines)]
+    assert [one.line for one in judged.problems] == list(range(2, len(lines)))
+    assert judged.rejected == len(bad)
+
+
+def test_a_line_without_an_end_is_told_and_not_held(tmp_path: Path) -> None:
+    path = tmp_path / "items.jsonl.gz"
+    path.write_bytes(
+        gzip.compress(line(item("a", 1)) + b"\n" + b"x" * (3 * LINE_LIMIT_BYTES) + b"\n" + line(item("a", 2)))
+    )
+    judged, items, numbers = read(path, tmp_path)
+    assert items == [item("a", 1), item("a", 2)]
+    assert numbers == [1, 3]
+    assert [(one.line, one.reason) for one in judged.problems] == [(2, f"longer than {LINE_LIMIT_BYTES} bytes")]
+
+
+def test_a_csv_header_is_no_line_that_was_read(tmp_path: Path) -> None:
+    path = tmp_path / "items.csv"
+    path.write_bytes(b'pk,sk,v\na,1,"two\nlines"\na,x,\na,2,\n')
+    judged, items, numbers = read(path, tmp_path)
+    assert items == [item("a", 1, "two\nlines"), {"pk": {"S": "a"}, "sk": {"N": "2"}}]
+    assert (judged.read, judged.rejected, numbers) == (3, 1, [2, 5])
+
+
+def test_a_file_that_changes_while_it_is_read_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "items.jsonl"
+    path.write_bytes(line(item("a", 1)))
+    lines = FileLines(local_files(path), KEYS, {})
+    with held(tmp_path, "newest") as newest:
+        judged = lines.judge(newest)
+        path.write_bytes(line(item("a", 1)) + b"\n" + line(item("b", 1)))
+        with pytest.raises(BadArgument, match="changed while it was read"):
+            list(lines.put_lines(judged, newest))
+
+
+def test_more_unusable_lines_than_are_listed_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "items.jsonl"
+    path.write_bytes(b"x\n" * 10_050)
+    lines: Any = FileLines(local_files(path), KEYS, {})
+    with held(tmp_path, "newest") as newest:
+        judged = lines.judge(newest)
+    assert (judged.read, judged.rejected, len(judged.problems), judged.listed_all) == (10_050, 10_050, 10_000, False)
+
+
+def test_the_form_is_told_by_the_name() -> None:
+    assert [form_of(name) for name in ("a.jsonl", "a.json.gz", "a.ndjson.zst", "a.csv", "a.csv.gz")] == [
+        "jsonl", "jsonl", "jsonl", "csv", "csv",
+    ]  # fmt: skip
+    for name in ("a.txt", "a.gz", "jsonl", "a.jsonl.bz2"):
+        with pytest.raises(BadArgument, match="not clear from its name"):
+            form_of(name)
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ResourceNotFound, match="no file"):
+        local_files(tmp_path / "nothing.jsonl")
