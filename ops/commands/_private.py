@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -41,8 +43,9 @@ def private_sandbox(app: App, items: int) -> Iterator[None]:
 
 
 def down_line(folder: Path) -> str:
-    """The command that ends the sandbox of that folder and no other, from any shell."""
-    return f"OPS_SANDBOX_DIR={shlex.quote(str(folder))} ops sandbox down"
+    """The command that ends the sandbox of that folder and no other, from this shell: `make` activates nothing."""
+    program = "ops" if shutil.which("ops") else f"{shlex.quote(sys.executable)} -m ops"
+    return f"OPS_SANDBOX_DIR={shlex.quote(str(folder))} {program} sandbox down"
 
 
 def _point_at(app: App, folder: Path, items: int) -> None:
