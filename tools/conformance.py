@@ -36,7 +36,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "tests" / "conformance" / "results.json"
 LIMIT_S = 1800
-SERVER_LIMIT_S = 30
+SERVER_LIMIT_S = 180
 
 MINISTACK_FIXTURES = """
 import os, boto3, pytest

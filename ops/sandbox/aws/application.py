@@ -8,6 +8,7 @@ import logging
 import re
 import socket
 import struct
+import traceback
 import uuid
 import zlib
 from collections.abc import Callable, Iterable
@@ -39,6 +40,10 @@ _REASONS = {
     500: "Internal Server Error",
     501: "Not Implemented",
 }
+
+# moto hands these to a parser that fails in many ways on what it does not know
+STATEMENT_CALLS = frozenset({"BatchExecuteStatement", "ExecuteStatement", "ExecuteTransaction"})
+_UNREAD_STATEMENT = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -87,12 +92,21 @@ class SandboxApplication:
             reply = self._data_plane.answer(operation, region, body)
             if reply is None:
                 environ["wsgi.input"] = io.BytesIO(body)
-                reply = _collected(self._other, environ)
+                reply = self._by_moto(operation, environ)
         if fault is None:
             return _send(start_response, *reply)
         if fault.name == "slow":
             self._world.sleep(fault.delay_s)
         return _deliver(fault, operation, environ, start_response, reply)
+
+    def _by_moto(self, operation: str, environ: Environ) -> Reply:
+        try:
+            return _collected(self._other, environ)
+        except _UNREAD_STATEMENT as error:
+            if operation not in STATEMENT_CALLS:
+                raise
+            LOG.warning("%s: %s", operation, traceback.format_exc())
+            return _not_imitated(f"the sandbox does not read this PartiQL statement: {error!r}")
 
     def _object(self, path: str, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """A read of an S3 object, or of what damage left of it."""
@@ -210,12 +224,15 @@ def _cut(environ: Environ, body: bytes) -> Iterable[bytes]:
     raise ConnectionResetError("fault 'cut' ended this connection")
 
 
+def _not_imitated(message: str) -> Reply:
+    return 501, json.dumps({"__type": "NotImitatedBySandbox", "message": message}).encode()
+
+
 def _refuse(environ: Environ, start_response: StartResponse, message: str) -> Iterable[bytes]:
     """501 in the protocol of the caller; botocore does not retry it."""
     LOG.warning("%s", message)
     if environ.get("HTTP_X_AMZ_TARGET"):
-        document = json.dumps({"__type": "NotImitatedBySandbox", "message": message})
-        return _send(start_response, 501, document.encode())
+        return _send(start_response, *_not_imitated(message))
     document = (
         "<ErrorResponse><Error><Type>Sender</Type><Code>NotImitatedBySandbox</Code>"
         f"<Message>{message}</Message></Error></ErrorResponse>"

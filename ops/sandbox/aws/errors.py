@@ -25,3 +25,10 @@ def not_found(name: str) -> JsonRESTError:
 def table_not_found(name: str) -> JsonRESTError:
     """TableNotFoundException, as backups, PITR and exports answer."""
     return service_error("TableNotFoundException", f"Table not found: {name}")
+
+
+def not_imitated(what: str) -> JsonRESTError:
+    """The sandbox says plainly that it does not do this, instead of pretending."""
+    error = JsonRESTError("NotImitatedBySandbox", f"the sandbox does not imitate {what}")
+    error.code = 501  # not in botocore's list of retried statuses
+    return error

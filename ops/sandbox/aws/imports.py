@@ -24,6 +24,7 @@ from ops.sandbox.aws.clock import moment
 from ops.sandbox.aws.errors import service_error, validation
 from ops.sandbox.aws.history import History
 from ops.sandbox.aws.import_reader import COMPRESSIONS, Source, Tally, read_object
+from ops.sandbox.aws.table_checks import check_known
 from ops.sandbox.aws.tables import state_of
 from ops.sandbox.aws.world import ACCOUNT, World
 
@@ -72,6 +73,7 @@ class Imports:
         body, backend = handler.body, handler.dynamodb_backend
         parameters = body["TableCreationParameters"]
         _check_format(body)
+        check_known(parameters)
         if replay := _replayed(backend, body):
             return replay
         if parameters["TableName"] in backend.tables:
@@ -125,6 +127,7 @@ class Imports:
             warm_throughput=None,
         )  # fmt: skip
         job.description["TableId"] = state_of(table).table_id
+        state_of(table).on_demand = dict(parameters.get("OnDemandThroughput") or {}) or None
         bucket = s3.buckets[source["S3Bucket"]]
         prefix = source.get("S3KeyPrefix", "")
         objects = [(name, bucket.keys[name].value) for name in sorted(bucket.keys) if name.startswith(prefix)]

@@ -24,6 +24,7 @@ from ops.sandbox.aws.clock import epoch, moment, zulu
 from ops.sandbox.aws.errors import service_error, table_not_found, validation
 from ops.sandbox.aws.items import StoredItem
 from ops.sandbox.aws.lifecycle import is_creating
+from ops.sandbox.aws.table_checks import check_known
 from ops.sandbox.aws.tables import backend_of, find_table, place, state_of
 from ops.sandbox.aws.window import window_of
 from ops.sandbox.aws.world import World
@@ -91,6 +92,7 @@ def _check_region(backend: DynamoDBBackend, region: str, body: dict[str, Any]) -
 
 
 def _check_overrides(body: dict[str, Any]) -> None:
+    check_known(body)
     for name in _NEVER_EMPTY:
         # AWS answers {} with an error and still starts the restore; the sandbox only refuses it
         if name in body and not body[name]:

@@ -179,6 +179,8 @@ def install(world: World, replicas: Replicas, expiry: Expiry) -> None:
         original_create(self)
         table = self.dynamodb_backend.tables[self.body["TableName"]]
         remember(world, table, self.body)
+        if policy := self.body.get("ResourcePolicy"):
+            self.dynamodb_backend.put_resource_policy(table.table_arn, policy, None)
         state_of(table).class_changed_s = None
         state_of(table).ready_s = world.now() + world.durations.table_s
         return DynamoResult(table.describe())

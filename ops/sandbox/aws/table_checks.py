@@ -10,7 +10,7 @@ from typing import Any
 
 from moto.dynamodb.models.table import Table
 
-from ops.sandbox.aws.errors import validation
+from ops.sandbox.aws.errors import not_imitated, validation
 from ops.sandbox.aws.requests import check_table_name
 
 INVALID = "One or more parameter values were invalid: "
@@ -20,13 +20,25 @@ CHANGES = frozenset({
     "OnDemandThroughput", "ProvisionedThroughput", "ReplicaUpdates", "SSESpecification", "StreamSpecification",
     "TableClass", "WarmThroughput",
 })  # fmt: skip
+# members of these calls that nothing here acts on: accepted, they would look done
+UNKNOWN = frozenset({
+    "GlobalTableSettingsReplicationMode", "GlobalTableSourceArn", "GlobalTableWitnessUpdates", "MultiRegionConsistency",
+    "VectorIndexOverride", "VectorIndexUpdates", "VectorIndexes",
+})  # fmt: skip
 _UNITS = ("ReadCapacityUnits", "WriteCapacityUnits")
 
 Document = dict[str, Any]
 
 
+def check_known(body: Document) -> None:
+    """Refuse what is not imitated, before anything is made or changed."""
+    if found := sorted(name for name in UNKNOWN if body.get(name)):
+        raise not_imitated(f"{', '.join(found)}: nothing was changed")
+
+
 def check_create(body: Document) -> None:
     """Names, the key schema, and how local indexes relate to it."""
+    check_known(body)
     check_table_name(body["TableName"])
     if body.get("KeySchema") is None:
         raise validation(
@@ -55,6 +67,7 @@ def check_create(body: Document) -> None:
 
 def check_change(table: Table, body: Document) -> None:
     """An update asks for a change, with units of at least one, and not for what is there already."""
+    check_known(body)
     asked = CHANGES & {name for name, value in body.items() if value is not None}
     if not asked:
         raise validation(

@@ -282,8 +282,10 @@ def test_a_full_export_can_be_imported_from_its_data_folder(lab: Any) -> None:
 
 def test_list_imports_shows_the_jobs_of_a_table_and_describe_echoes_the_request(lab: Any) -> None:
     bucket = _upload(lab, {"a": _lines("1")})
-    call = _call(lab, bucket)
-    _, description = _import(lab, call)
+    maxima = {"MaxReadRequestUnits": 20, "MaxWriteRequestUnits": 10}
+    call = _call(lab, bucket, table={"OnDemandThroughput": maxima})
+    table, description = _import(lab, call)
+    assert lab.dynamodb.describe_table(TableName=table)["Table"]["OnDemandThroughput"] == maxima
     assert description["S3BucketSource"] == call["S3BucketSource"]
     assert description["TableCreationParameters"] == call["TableCreationParameters"]
     listed = lab.dynamodb.list_imports(TableArn=description["TableArn"])["ImportSummaryList"]

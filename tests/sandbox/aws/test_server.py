@@ -134,6 +134,18 @@ def test_what_moto_lacks_is_refused_by_name_and_not_as_a_server_error(lab: Any) 
     assert code == "NotImitatedBySandbox"
 
 
+def test_a_statement_that_is_not_understood_is_refused_and_changes_nothing(lab: Any) -> None:
+    table = lab.table(pitr=False)
+    lab.put(table, "a", n={"N": "1"})
+    execute = lab.dynamodb.execute_statement
+    for statement in (f"UPDATE \"{table}\" SET n = n + 1 WHERE pk = 'a' AND n = 1 RETURNING ALL OLD *", "nonsense"):
+        assert lab.refusal(execute, Statement=statement) in ("NotImitatedBySandbox", "ValidationException")
+    values = [{"S": "b"}]
+    code = lab.refusal(execute, Statement=f"INSERT INTO \"{table}\" VALUE {{'pk': ?}}", Parameters=values)
+    assert code == "NotImitatedBySandbox"
+    assert list(lab.scan(table).values()) == [{"pk": {"S": "a"}, "n": {"N": "1"}}]
+
+
 def test_the_control_module_needs_only_the_standard_library() -> None:
     text = "import sys, ops.sandbox.control; print(sorted(m for m in ('moto','boto3','werkzeug') if m in sys.modules))"
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=20, check=True)

@@ -96,3 +96,29 @@ def test_encryption_with_a_key_of_ones_own_can_be_switched_off(lab: Any) -> None
 def test_a_missing_ttl_attribute_is_refused(lab: Any) -> None:
     wanted = {"TableName": lab.table(pitr=False), "TimeToLiveSpecification": {"Enabled": True, "AttributeName": ""}}
     assert lab.refusal(lab.dynamodb.update_time_to_live, **wanted) == "ValidationException"
+
+
+VECTORS = [{"IndexName": "vectors"}]
+
+
+@pytest.mark.parametrize(("member", "value"), [("VectorIndexes", VECTORS), ("GlobalTableSourceArn", "arn:aws:x")])
+def test_what_would_be_ignored_is_refused_by_name(lab: Any, member: str, value: Any) -> None:
+    table, missing = lab.table(), lab.name("none")
+    create = {
+        "TableName": missing, "BillingMode": "PAY_PER_REQUEST", "KeySchema": HASH,
+        "AttributeDefinitions": _attributes("pk"), member: value,
+    }  # fmt: skip
+    assert lab.refusal(lab.dynamodb.create_table, **create) == "NotImitatedBySandbox"
+    assert missing not in lab.dynamodb.list_tables()["TableNames"]
+    update = {"TableName": table, "VectorIndexUpdates": [{"Delete": VECTORS[0]}]}
+    assert lab.refusal(lab.dynamodb.update_table, **update) == "NotImitatedBySandbox"
+    restore = {"SourceTableName": table, "TargetTableName": missing, "UseLatestRestorableTime": True}
+    code = lab.refusal(lab.dynamodb.restore_table_to_point_in_time, **restore, VectorIndexOverride=VECTORS)
+    assert code == "NotImitatedBySandbox"
+
+
+def test_a_table_can_be_created_with_its_resource_policy(lab: Any) -> None:
+    policy = '{"Version": "2012-10-17", "Statement": []}'
+    table = lab.table(pitr=False, ResourcePolicy=policy)
+    arn = lab.dynamodb.describe_table(TableName=table)["Table"]["TableArn"]
+    assert lab.dynamodb.get_resource_policy(ResourceArn=arn)["Policy"] == policy
