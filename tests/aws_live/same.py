@@ -40,6 +40,7 @@ SAME: dict[str, str] = {
         query_and_scan_round_the_sum_of_the_page
         reads_cost_one_unit_per_4_kb_and_half_when_eventual""",
     "conditions": """
+        nothing_is_compared_with_itself
         what_cannot_be_compared_is_false_and_never_an_error""",
     "exports": """
         a_filter_selects_by_key_filter_and_projection

@@ -323,7 +323,8 @@ _CLAIMS: tuple[tuple[str, str, str], ...] = (
         of_two_replicas_both_stand_alone_after_a_disassociation_and_keep_their_data
         disassociation_waits_for_what_is_under_way"""),
     ("CONDITION", GUIDE + "Expressions.OperatorsAndFunctions.html", """
-        what_cannot_be_compared_is_false_and_never_an_error"""),
+        what_cannot_be_compared_is_false_and_never_an_error
+        nothing_is_compared_with_itself"""),
     ("BULK-LIMIT", GUIDE + "BulkPutItems.Considerations.html", """
         a_bulk_put_needs_a_table_that_is_no_replica_and_not_being_restored
         no_replica_is_added_while_a_bulk_put_runs"""),

@@ -14,6 +14,7 @@ from typing import Any
 
 from moto.dynamodb import comparisons
 
+from ops.sandbox.aws.errors import validation
 from ops.sandbox.aws.items import plain_wire
 
 Typed = tuple[str, Any]
@@ -103,6 +104,34 @@ def _contains(self: Any, item: Any) -> bool:
     if kind in ("S", "B"):
         return wanted[0] == kind and wanted[1] in content
     return kind in ("SS", "NS", "BS", "L") and wanted in content
+
+
+_SIGNS: dict[type[Any], str] = {
+    comparisons.OpEqual: "=", comparisons.OpNotEqual: "<>", comparisons.OpLessThan: "<",
+    comparisons.OpLessThanOrEqual: "<=", comparisons.OpGreaterThan: ">", comparisons.OpGreaterThanOrEqual: ">=",
+    comparisons.FuncContains: "contains", comparisons.FuncBeginsWith: "begins_with",
+}  # fmt: skip
+
+
+def check_distinct(tree: Any, member: str) -> None:
+    """Nothing is compared with itself."""
+    if isinstance(tree, comparisons.OpAnd | comparisons.OpOr | comparisons.OpNot):
+        check_distinct(tree.lhs, member)
+        check_distinct(tree.rhs, member)
+    if (sign := _SIGNS.get(type(tree))) is None:
+        return
+    first, second = next(
+        (getattr(tree, one), getattr(tree, other))
+        for one, other in (("lhs", "rhs"), ("attr", "operand"), ("attr", "substr"))
+        if hasattr(tree, one) and hasattr(tree, other)
+    )
+    both_paths = isinstance(first, comparisons.AttributePath) and isinstance(second, comparisons.AttributePath)
+    if both_paths and first.path == second.path:
+        shown = ", ".join(map(str, first.path))
+        raise validation(
+            f"Invalid {member}: The first operand must be distinct from the remaining operands for this operator or "
+            f"function; operator: {sign}, first operand: [{shown}]"
+        )
 
 
 def install() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from moto.dynamodb.comparisons import create_condition_expression_parser, get_filter_expression
 from moto.dynamodb.responses import ProjectionExpressionParser
 
+from ops.sandbox.aws.conditions import check_distinct
 from ops.sandbox.aws.errors import validation
 from ops.sandbox.aws.items import StoredItem, Wire, sort_value
 
@@ -44,7 +45,9 @@ def condition_of(body: dict[str, Any], member: str) -> Any | None:
         parser.parse()
     except ValueError as error:
         raise validation(f"Invalid {member}: {error}") from error
-    return get_filter_expression(text, names_of(body), values_of(body))
+    tree = get_filter_expression(text, names_of(body), values_of(body))
+    check_distinct(tree, member)
+    return tree
 
 
 def paths_of(body: dict[str, Any]) -> list[Path] | None:

@@ -55,3 +55,14 @@ def test_what_cannot_be_compared_is_false_and_never_an_error(
     used = {name: value for name, value in VALUES.items() if name in words}
     found = shared_lab.scan(kinds, FilterExpression=condition, ExpressionAttributeValues=used)
     assert {item["pk"]["S"] for item in found.values()} == expected
+
+
+@pytest.mark.parametrize(
+    ("condition", "operator"),
+    [("contains(a, a)", "contains"), ("b = b", "="), ("NOT (a = b AND (c < d OR d >= d))", ">="),
+     ("begins_with(a.b, a.b)", "begins_with")],
+)  # fmt: skip
+def test_nothing_is_compared_with_itself(shared_lab: Any, kinds: str, condition: str, operator: str) -> None:
+    text = shared_lab.message(shared_lab.dynamodb.scan, TableName=kinds, FilterExpression=condition)
+    assert text.startswith("Invalid FilterExpression: The first operand must be distinct from the remaining operands")
+    assert f"operator: {operator}, first operand: [" in text
