@@ -56,7 +56,7 @@ PATCHED: tuple[tuple[str, str, str], ...] = (
     ("moto.rds.models", "MasterUserSecret", "_generate_secret_string"),
     ("moto.rds.models", "RDSBackend",
      "copy_db_snapshot create_db_instance create_db_snapshot delete_db_instance get_db_snapshot modify_db_instance "
-     "restore_db_instance_from_db_snapshot restore_db_instance_to_point_in_time"),
+     "modify_db_subnet_group restore_db_instance_from_db_snapshot restore_db_instance_to_point_in_time"),
     ("moto.iam.access_control", "PermissionResult", "NEUTRAL"),
     ("moto.s3.models", "FakeBucket", "get_permission"),
     ("moto.s3.models", "S3Backend", "put_object"),

@@ -221,10 +221,10 @@ def _index(table: Table, body: Document) -> Any | None:
 def _segment(body: Document) -> tuple[int | None, int | None]:
     segment, segments = body.get("Segment"), body.get("TotalSegments")
     if (segment is None) != (segments is None):
-        missing, present = ("TotalSegments", "Segment") if segments is None else ("Segment", "TotalSegments")
+        # the service words the two differently
+        said = ("TotalSegments", "Segment parameter") if segments is None else ("Segment", "parameter TotalSegments")
         raise validation(
-            f"The {missing} parameter is required but was not present in the request when {present} parameter "
-            "is present"
+            f"The {said[0]} parameter is required but was not present in the request when {said[1]} is present"
         )
     if segment is None or segments is None:
         return None, None

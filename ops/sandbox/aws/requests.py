@@ -35,7 +35,7 @@ _LISTS: Mapping[str, str] = {
     "TransactWriteItems": "TransactItems", "TransactGetItems": "TransactItems",
     "BatchExecuteStatement": "Statements", "ExecuteTransaction": "TransactStatements",
 }  # fmt: skip
-# of these calls the service says unused placeholders in the form of a constraint
+# what is wrong with the expressions of these calls the service says in the form of a constraint
 _PREFIXED = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
 _PREFIX = "1 validation error detected: "
 _NAME = re.compile(r"[a-zA-Z0-9_.-]+")
@@ -114,26 +114,28 @@ def _check_combination(operation: str, body: Document) -> None:
 
 
 def check_placeholders(operation: str, body: Document, *, prefix: str = "") -> None:
-    """The expressions of one request and what they name; `prefix` stands before a complaint about unused ones."""
+    """The expressions of one request and what they name; `prefix` stands before some of the complaints."""
     texts = {name: str(body[name]) for name in EXPRESSIONS[operation] if body.get(name) is not None}
     for member, sign in _PLACEHOLDER.items():
         if (given := body.get(member)) is not None:
-            _check_declared(operation, member, sign, given, texts)
+            _check_declared(operation, member, sign, given, texts, prefix)
     for name, text in texts.items():
         if not text:
-            raise validation(f"Invalid {name}: The expression can not be empty;")
+            raise validation(f"{prefix}Invalid {name}: The expression can not be empty;")
     for member, sign in _PLACEHOLDER.items():
         if given := body.get(member):
             _check_used(prefix, member, given, set(_USED[sign].findall(" ".join(texts.values()))))
 
 
-def _check_declared(operation: str, member: str, sign: str, given: Document, texts: Mapping[str, str]) -> None:
+def _check_declared(
+    operation: str, member: str, sign: str, given: Document, texts: Mapping[str, str], prefix: str
+) -> None:
     if not texts:
         none = " and ".join(reversed(EXPRESSIONS[operation]))
         lacking = f": {none} {'is' if ' and ' not in none else 'are'} null" if sign == ":" else ""
         raise validation(f"{member} can only be specified when using expressions{lacking}")
     if not given:
-        raise validation(f"{member} must not be empty")
+        raise validation(f"{prefix}{member} must not be empty")
     for key, value in given.items():
         if not key.startswith(sign) or len(key) < 2:
             raise validation(f'{member} contains invalid key: Syntax error; key: "{key}"')

@@ -171,6 +171,8 @@ class Transactions:
             else:
                 step.after = step.before if step.kind == "ConditionCheck" else None
         except JsonRESTError as error:
+            if "Invalid UpdateExpression" in _message(error):
+                raise  # wrong whatever the item holds: the request is refused, not the item
             return "ValidationError", _message(error), None
         return NO_REASON
 

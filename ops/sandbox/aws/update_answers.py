@@ -72,20 +72,22 @@ def _outside_calls(tokens: list[str]) -> list[str]:
 def returned(
     body: dict[str, Any], before: StoredItem | None, after: StoredItem | None, given: Wire | None
 ) -> Wire | None:
-    """Attributes of the answer; `given` is moto's, which lacks what was set to the value it had. None for no member."""
+    """Attributes of the answer; `given` is moto's: it lacks what was set to the value it had."""
     wanted = body.get("ReturnValues", "NONE")
     if wanted not in ("UPDATED_OLD", "UPDATED_NEW"):
         return given
     item = before if wanted == "UPDATED_OLD" else after
     held = {} if item is None else item.wire
-    same = {name: held[name] for name in _targets(body) if name in held}
-    return {**(given or {}), **same} or None
+    targets = _targets(body)
+    steps = {_first(target) for target in targets}
+    moto_s = {name: value for name, value in (given or {}).items() if name in steps}
+    return {**moto_s, **{name: held[name] for name in targets if name in held}} or None
 
 
 def check_targets(table: Table, body: dict[str, Any]) -> None:
     """A key may be read by an update, which moto refuses as well, but not changed."""
     for target in _targets(body):
-        if (name := re.split(r"[.\[]", target, maxsplit=1)[0]) in table.table_key_attrs:
+        if (name := _first(target)) in table.table_key_attrs:
             raise UpdateHashRangeKeyException(name)
 
 
@@ -97,8 +99,14 @@ def _targets(body: dict[str, Any]) -> set[str]:
     for text in parts[2::2]:
         for action in _actions(text):
             target: str = re.split(r"[=\s]", action.strip(), maxsplit=1)[0]
-            first: str = re.split(r"[.\[]", target, maxsplit=1)[0]
+            first = _first(target)
             found.add(names.get(first, first) + target[len(first) :])
+    return found
+
+
+def _first(path: str) -> str:
+    """The attribute of the item that the path begins with."""
+    found: str = re.split(r"[.\[]", path, maxsplit=1)[0]
     return found
 
 

@@ -11,7 +11,7 @@ from moto.dynamodb.exceptions import ConditionalCheckFailed
 from moto.dynamodb.responses import DynamoHandler
 
 from ops.sandbox.aws.capacity import level_of, write_of
-from ops.sandbox.aws.items import StoredItem
+from ops.sandbox.aws.items import StoredItem, with_bytes
 from ops.sandbox.aws.lifecycle import answering_table
 from ops.sandbox.aws.tables import stored
 from ops.sandbox.aws.throughput import Meter, throttled
@@ -52,9 +52,9 @@ def _measure(world: World, meter: Meter, name: str) -> None:
         answer: Any = result.result
         if name == "update_item":
             attributes = returned(body, before, now(), answer.pop("Attributes", None))
-            answer |= {} if attributes is None else {"Attributes": attributes}
+            answer |= {} if attributes is None else {"Attributes": with_bytes(attributes)}
         if metrics := collection_metrics(table, body, key):
-            answer["ItemCollectionMetrics"] = metrics
+            answer["ItemCollectionMetrics"] = with_bytes(metrics)
         answer.pop("ConsumedCapacity", None)
         answer.pop("ConsumedCapacityUnits", None)
         if level != "NONE" or meter.on:

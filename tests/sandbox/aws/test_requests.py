@@ -78,6 +78,8 @@ def test_expressions_and_their_older_forms_do_not_mix(lab: Any) -> None:
 def test_an_empty_expression_is_refused(lab: Any) -> None:
     call = _of("query", KeyConditionExpression="a = b", FilterExpression="")
     assert _refused(lab, call) == "Invalid FilterExpression: The expression can not be empty;"
+    text = _refused(lab, _of("update_item", UpdateExpression=""))
+    assert text == "1 validation error detected: Invalid UpdateExpression: The expression can not be empty;"
 
 
 def test_wrong_members_are_all_named_and_a_wrong_table_name_alone(lab: Any) -> None:

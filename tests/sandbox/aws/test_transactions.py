@@ -69,6 +69,14 @@ def test_a_condition_is_checked_before_the_update_is_tried(lab: Any) -> None:
     assert lab.scan(table) == {}
 
 
+def test_an_update_that_cannot_be_read_refuses_the_whole_transaction(lab: Any) -> None:
+    table = lab.table()
+    for expression in ("SET a = pk SET b = pk", "SET a =", ""):
+        items = [_put(table, "b"), _update(table, {"S": "a"}, expression)]
+        assert lab.refusal(lab.dynamodb.transact_write_items, TransactItems=items) == "ValidationException"
+    assert lab.scan(table) == {}
+
+
 @pytest.mark.parametrize("kind", ["Put", "Delete"])
 def test_an_empty_key_and_a_doubled_item_refuse_the_whole_transaction(lab: Any, kind: str) -> None:
     table = lab.table()
