@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from random import Random
@@ -41,26 +40,15 @@ TARGETS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A source; its test files, and of these the ones that name its module (all, when none does)."""
-
-    path: str
-    files: tuple[str, ...]
-    named: tuple[str, ...]
-
-
-def targets(only: Sequence[str], root: Path) -> dict[str, Target]:
-    """Source and its tests."""
+def targets(only: Sequence[str], root: Path) -> dict[str, list[str]]:
+    """Sources, and the test files that must notice their mutants."""
     found = {}
     for pattern, folders in TARGETS:
         files = [str(file.relative_to(root)) for one in folders for file in _test_files(root / one)]
         for path in sorted(root.glob(pattern)):
             name = str(path.relative_to(root))
             if (not only or name.endswith(tuple(only))) and path.name != "__init__.py":
-                module = re.compile(rf"\b{re.escape(name.removesuffix('.py').replace('/', '.'))}\b")
-                naming = [file for file in files if module.search((root / file).read_text(encoding="utf-8"))]
-                found[name] = Target(name, tuple(files), tuple(naming or files))
+                found[name] = files
     return found
 
 
@@ -76,13 +64,13 @@ def chosen(sources: Sequence[str], sample: int | None, seed: int, root: Path) ->
     return sorted(Random(seed).sample(every, sample), key=lambda one: (one.path, one.number))
 
 
-def judge_all(mutants: Sequence[Mutant], found: dict[str, Target], workers: int, log: Log) -> list[Result]:
+def judge_all(mutants: Sequence[Mutant], found: dict[str, list[str]], workers: int, log: Log) -> list[Result]:
     """Every mutant judged, by several copies at a time; the tests must pass without one first, and afterwards."""
     waiting: SimpleQueue[Mutant] = SimpleQueue()
     done: list[Result] = []
     if not mutants:
         return done
-    files = sorted({file for one in found.values() for file in one.files})
+    files = sorted({file for own in found.values() for file in own})
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder, ExitStack() as closing:
         benches = [
             closing.enter_context(Bench(Path(folder, str(number)), ROOT, COPIED, list(found), files))
@@ -99,16 +87,15 @@ def judge_all(mutants: Sequence[Mutant], found: dict[str, Target], workers: int,
                     mutant = waiting.get_nowait()
                 except Empty:
                     return
-                target = found[mutant.path]
-                done.append(bench.judge(mutant, target.files, target.named))
+                done.append(bench.judge(mutant, found[mutant.path]))
                 log.add(done[-1])
                 _say(done[-1], len(done), len(mutants))
 
         with ThreadPoolExecutor(workers) as pool:
             for _ in pool.map(work, benches):
                 pass  # an error of a worker is raised here
-        fresh = {found[one.mutant.path].named for one in done if coverage.fresh(one.mutant)}
-        benches[0].still_pass(done, sorted({file for named in fresh for file in named}))
+        anew = {one.mutant for one in done if coverage.fresh(one.mutant)}
+        benches[0].still_pass(done, sorted({name for one in anew for name in coverage.tests_of(one, found[one.path])}))
     return done
 
 

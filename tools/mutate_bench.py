@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -27,6 +28,8 @@ FEWER = {"FEWER_EXAMPLES": "20"}
 ENDED_FROM_OUTSIDE = 3
 #: Seconds that a test may need on a busy machine, and of the processor: so a loop without end is found.
 WALL_S, CPU_S = 20.0, 4.0
+#: Seconds of tests for one mutant, as they took while their lines were noted.
+PATIENCE_S = 12.0
 
 Verdict = Literal["killed", "timeout", "survived"]
 
@@ -95,16 +98,20 @@ class Coverage:
         return not mutant.in_function or any(first <= line <= last for line in self.loaded.get(mutant.path, ()))
 
     def tests_of(self, mutant: Mutant, files: Sequence[str]) -> list[str]:
-        """Tests that run the mutant's lines, the quick ones first; when none does, those that start processes."""
+        """Tests that run the mutant's lines, the quick ones first; when none does, those that start processes.
+
+        Of a mutant that shows only in a source loaded anew: every test. No more than `PATIENCE_S` allows: what only
+        slower tests notice counts as a survivor.
+        """
+        own = {name: run for name, run in self.tests.items() if name.partition("::")[0] in files}
         first, last = mutant.lines
-        ran, perhaps = [], []
-        for name, run in self.tests.items():
-            if name.partition("::")[0] in files:
-                if any(first <= line <= last for line in run.lines.get(mutant.path, ())):
-                    ran.append(name)
-                elif run.processes:
-                    perhaps.append(name)
-        return sorted(ran or perhaps, key=self._seconds)
+        ran = [
+            name for name, run in own.items() if any(first <= line <= last for line in run.lines.get(mutant.path, ()))
+        ]
+        chosen = list(own) if self.fresh(mutant) else ran or [name for name, run in own.items() if run.processes]
+        quick = sorted(chosen, key=self._seconds)
+        spent = list(accumulate(map(self._seconds, quick)))
+        return [name for name, seconds in zip(quick, spent, strict=True) if seconds <= PATIENCE_S]
 
     def _seconds(self, name: str) -> float:
         return self.tests[name].seconds
@@ -196,29 +203,30 @@ class Bench:
     def _by_source(self, lines: dict[str, list[int]]) -> dict[str, frozenset[int]]:
         return {str(Path(path).relative_to(self._folder)): frozenset(found) for path, found in lines.items()}
 
-    def still_pass(self, results: Sequence[Result], named: Sequence[str]) -> None:
-        """Tests that noticed mutants must pass without one, also at the end of the work; `named` in fresh processes."""
+    def still_pass(self, results: Sequence[Result], fresh: Sequence[str]) -> None:
+        """Tests that noticed mutants must pass without one, also at the end; those of `fresh` in a fresh process."""
         tests = {one.by for one in results} & self.coverage.tests.keys()
         no_limit = {"cpu_s": 3600.0, "wall_s": 3600.0}
         found = [self._loaded.ask({"tests": sorted(tests), **no_limit})]
-        if named:
-            found.append(self._fresh.ask({"tests": list(named), **no_limit}))
+        if fresh:
+            found.append(self._fresh.ask({"tests": list(fresh), **no_limit}))
         for one in found:
             if one["verdict"] != "passed":
                 raise SystemExit(f"a test fails without any mutant: {one}")
 
-    def judge(self, mutant: Mutant, files: Sequence[str], named: Sequence[str]) -> Result:
+    def judge(self, mutant: Mutant, files: Sequence[str]) -> Result:
         """Put the mutant in, run the tests, put the source back."""
         target = self._folder / mutant.path
         source, times = target.read_text(encoding="utf-8"), target.stat()
         try:
             target.write_text(mutated(source, mutant.number), encoding="utf-8")
+            tests = self.coverage.tests_of(mutant, files)
             if not self.coverage.fresh(mutant):
-                tests = self.coverage.tests_of(mutant, files)
                 code = marshal.dumps(mutated_code(source, mutant.number, str(target)))
                 answer = self._asked(tests, file=str(target), code=base64.b64encode(code).decode())
             if self.coverage.fresh(mutant) or answer["verdict"] == "unchanged":
-                answer = self._fresh.ask({"tests": list(named), "cpu_s": 600.0, "wall_s": 900.0})
+                limits = {"cpu_s": 20.0 + 3 * PATIENCE_S, "wall_s": 60.0 + 10 * PATIENCE_S}
+                answer = self._fresh.ask({"tests": tests, **limits}) if tests else {"verdict": "passed", "seconds": 0.0}
         finally:
             target.write_text(source, encoding="utf-8")
             os.utime(target, ns=(times.st_atime_ns, times.st_mtime_ns))

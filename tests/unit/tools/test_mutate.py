@@ -147,16 +147,19 @@ def test_functions_are_changed_wherever_they_are_held(project: Path) -> None:
     assert set(verdicts.values()) == {"killed"}
 
 
-def test_targets_are_run_with_the_tests_that_name_them(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    files = ("tests/test_adding.py", "tests/test_other.py")
-    assert mutate.targets((), project) == {
-        "adder/adding.py": mutate.Target("adder/adding.py", files, ("tests/test_adding.py",))
-    }
+def test_targets_are_run_with_the_tests_of_their_folders(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = ["tests/test_adding.py", "tests/test_other.py"]
+    assert mutate.targets((), project) == {"adder/adding.py": files}
     (project / "adder" / "strange.py").write_text("x = 1\n")
-    assert mutate.targets(["ge.py"], project) == {"adder/strange.py": mutate.Target("adder/strange.py", files, files)}
+    assert mutate.targets(["ge.py"], project) == {"adder/strange.py": files}
     assert mutate.main(["--only", "nothing.py"]) == 2
     assert mutate.main(["--list", "--only", "strange.py"]) == 0
     assert capsys.readouterr().out == "adder/strange.py:1  constant: 1 -> 2\n"
+
+
+def test_slow_tests_are_run_as_far_as_patience_goes(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mutate_bench, "PATIENCE_S", 0.0)
+    assert set(judged(project).values()) == {"survived"}
 
 
 def test_a_sample_is_the_same_for_the_same_seed(project: Path) -> None:
