@@ -8,7 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.options import child, component_type
-from infra.permissions import document, roles, trust
+from infra.permissions import policy_text, roles, trust
 from infra.scope import Scope
 
 _SESSION_SECONDS = 3600
@@ -48,6 +48,6 @@ class Access(pulumi.ComponentResource):
             tags=args.tags,
             opts=child(self),
         )
-        policy = args.scope.apply(lambda scope: json.dumps(document(role, scope)))
+        policy = args.scope.apply(lambda scope: policy_text(role, scope))
         aws.iam.RolePolicy(role, name=role, role=found.name, policy=policy, opts=child(self))
         return found

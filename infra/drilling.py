@@ -8,10 +8,13 @@ from infra.statements import (
     SETTINGS,
     WRITE_ITEMS,
     Statement,
+    alarm_reads,
     allow,
     deny,
     environment,
     export_objects,
+    scaling_reads,
+    table_keys,
 )
 
 
@@ -29,25 +32,23 @@ def drill(scope: Scope) -> list[Statement]:
         "dynamodb:DeleteBackup",
     )
     source = (*DESCRIBE, "dynamodb:RestoreTableToPointInTime", "dynamodb:ExportTableToPointInTime")
-    lists = (
-        "dynamodb:ListBackups",
-        "dynamodb:ListExports",
-        "application-autoscaling:DescribeScalableTargets",
-        "application-autoscaling:DescribeScalingPolicies",
-    )
-    target = (*RESTORE, *RESTORE_ITEMS, *DESCRIBE, *SETTINGS, "dynamodb:DeleteTable")
+    lists = ("dynamodb:ListBackups", "dynamodb:ListExports", "dynamodb:ListTables")
+    target = (*RESTORE, *RESTORE_ITEMS, *DESCRIBE, *SETTINGS, "dynamodb:BatchGetItem", "dynamodb:DeleteTable",
+              "dynamodb:ExportTableToPointInTime")  # fmt: skip
     anywhere = f"arn:aws:dynamodb:*:{scope.account}:table/{DRILL_PREFIX}*"
+    points = [*scope.active_arns("/backup/*"), *scope.drill_arns("/backup/*")]
     return [
-        allow("Source", source, scope.table_arns()),
+        allow("Source", source, scope.active_arns()),
+        allow("Points", ("dynamodb:DescribeBackup", "dynamodb:RestoreTableFromBackup"), points),
         allow(
-            "Points",
-            ("dynamodb:DescribeBackup", "dynamodb:RestoreTableFromBackup"),
-            scope.table_arns("/backup/*"),
+            "Exports", ("dynamodb:DescribeExport",), [*scope.active_arns("/export/*"), *scope.drill_arns("/export/*")]
         ),
-        allow("Exports", ("dynamodb:DescribeExport",), scope.table_arns("/export/*")),
         allow("Lists", lists, ["*"]),
-        allow("Alarms", ("cloudwatch:DescribeAlarms",), [scope.regional("cloudwatch", "alarm:*")]),
+        scaling_reads(),
+        alarm_reads(scope),
+        allow("Alarms", ("cloudwatch:DeleteAlarms",), [scope.regional("cloudwatch", f"alarm:{DRILL_PREFIX}*")]),
         allow("Target", target, scope.drill_arns()),
+        *table_keys(scope),
         environment(scope),
         allow(
             "DrillParameters",

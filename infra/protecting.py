@@ -5,41 +5,36 @@ from infra.statements import (
     DESCRIBE,
     READ_ITEMS,
     Statement,
+    alarm_reads,
     allow,
     deny,
     environment,
     export_objects,
+    read_exports,
+    scaling_reads,
+    table_keys,
 )
 
 
 def read(scope: Scope) -> list[Statement]:
-    items = [
-        *scope.table_arns(),
-        *scope.table_arns("/index/*"),
-        *scope.target_arns(),
-        *scope.target_arns("/index/*"),
-    ]
-    lists = (
-        "dynamodb:ListBackups",
-        "dynamodb:ListExports",
-        "dynamodb:ListImports",
-        "dynamodb:ListTables",
-        "application-autoscaling:DescribeScalableTargets",
-        "application-autoscaling:DescribeScalingPolicies",
-    )
+    items = [*scope.active_arns(), *scope.active_arns("/index/*"), *scope.drill_arns(), *scope.drill_arns("/index/*")]
+    lists = ("dynamodb:ListBackups", "dynamodb:ListExports", "dynamodb:ListImports", "dynamodb:ListTables")
     return [
         allow("Tables", (*DESCRIBE, *READ_ITEMS), items),
         allow("Lists", lists, ["*"]),
-        allow("Backups", ("dynamodb:DescribeBackup",), scope.table_arns("/backup/*")),
-        allow("Exports", ("dynamodb:DescribeExport",), scope.table_arns("/export/*")),
+        allow("Backups", ("dynamodb:DescribeBackup",), scope.active_arns("/backup/*")),
+        allow("Exports", ("dynamodb:DescribeExport",), scope.active_arns("/export/*")),
         allow("Imports", ("dynamodb:DescribeImport",), scope.target_arns("/import/*")),
-        allow("Alarms", ("cloudwatch:DescribeAlarms",), [scope.regional("cloudwatch", "alarm:*")]),
         allow("Key", ("kms:DescribeKey",), [scope.key_arn]),
         allow(
             "Roles",
             ("iam:SimulatePrincipalPolicy",),
             [f"arn:aws:iam::{scope.account}:role/{scope.role_prefix}-ops-*"],
         ),
+        scaling_reads(),
+        alarm_reads(scope),
+        *read_exports(scope),
+        *table_keys(scope),
         *database_reads(scope),
         environment(scope),
     ]
@@ -78,21 +73,17 @@ def _cluster_reads(scope: Scope) -> list[Statement]:
 
 
 def backup(scope: Scope) -> list[Statement]:
-    both = [*scope.table_arns(), *scope.table_arns("/index/*")]
     return [
-        allow("Create", ("dynamodb:CreateBackup",), scope.table_arns()),
+        allow("Create", ("dynamodb:CreateBackup",), scope.active_arns()),
         # The fingerprint recorded beside a backup is taken by a scan.
-        allow("Describe", (*DESCRIBE, "dynamodb:Scan"), both),
-        allow("Describes", ("dynamodb:DescribeBackup",), scope.table_arns("/backup/*")),
-        allow(
-            "Lists",
-            (
-                "dynamodb:ListBackups",
-                "application-autoscaling:DescribeScalableTargets",
-                "application-autoscaling:DescribeScalingPolicies",
-            ),
-            ["*"],
-        ),
+        allow("Describe", (*DESCRIBE, "dynamodb:Scan"), [*scope.active_arns(), *scope.active_arns("/index/*")]),
+        allow("Describes", ("dynamodb:DescribeBackup",), scope.active_arns("/backup/*")),
+        allow("Lists", ("dynamodb:ListBackups",), ["*"]),
+        scaling_reads(),
+        alarm_reads(scope),
+        # Settings and fingerprint are kept beside the exports.
+        *export_objects(scope),
+        *table_keys(scope),
         deny(
             "NeverDestroys",
             ("dynamodb:DeleteBackup", "dynamodb:DeleteTable", "dynamodb:UpdateContinuousBackups"),
@@ -102,27 +93,39 @@ def backup(scope: Scope) -> list[Statement]:
     ]
 
 
-def export(scope: Scope) -> list[Statement]:
+def export_calls(scope: Scope) -> list[Statement]:
+    """Ask for an export of a table in use, and follow it."""
     actions = (
         "dynamodb:ExportTableToPointInTime",
         "dynamodb:DescribeTable",
         "dynamodb:DescribeContinuousBackups",
     )
     return [
-        allow("Tables", actions, scope.table_arns()),
-        allow("Exports", ("dynamodb:DescribeExport",), scope.table_arns("/export/*")),
-        allow("Lists", ("dynamodb:ListExports",), ["*"]),
+        allow("Tables", actions, scope.active_arns()),
+        allow("Exports", ("dynamodb:DescribeExport",), scope.active_arns("/export/*")),
+        allow("ExportLists", ("dynamodb:ListExports",), ["*"]),
         *export_objects(scope),
-        environment(scope),
     ]
+
+
+def export(scope: Scope) -> list[Statement]:
+    return [*export_calls(scope), *table_keys(scope), environment(scope)]
 
 
 def import_(scope: Scope) -> list[Statement]:
     bucket = f"arn:aws:s3:::{scope.bucket}"
     logs = scope.regional("logs", "log-group:/aws-dynamodb/imports")
+    made = (
+        "dynamodb:ImportTable",
+        "dynamodb:DescribeTable",
+        "dynamodb:DescribeTimeToLive",
+        "dynamodb:Scan",
+    )
     return [
-        allow("Create", ("dynamodb:ImportTable", "dynamodb:DescribeTable", "dynamodb:Scan"), scope.target_arns()),
+        allow("Create", made, scope.target_arns()),
         allow("Describe", ("dynamodb:DescribeImport",), scope.target_arns("/import/*")),
+        # An export is known by its own description: when it was taken, and how many items it holds.
+        allow("Exports", ("dynamodb:DescribeExport",), scope.active_arns("/export/*")),
         allow("Lists", ("dynamodb:ListImports",), ["*"]),
         allow("Objects", ("s3:GetObject",), [f"{bucket}/*"], StringEquals={"aws:ResourceAccount": scope.account}),
         allow("Bucket", ("s3:ListBucket",), [bucket], StringEquals={"aws:ResourceAccount": scope.account}),
@@ -134,5 +137,6 @@ def import_(scope: Scope) -> list[Statement]:
         ),
         allow("LogGroup", ("logs:CreateLogGroup", "logs:CreateLogStream"), [logs, f"{logs}:*"]),
         allow("LogStream", ("logs:PutLogEvents",), [f"{logs}:log-stream:*"]),
+        *table_keys(scope),
         environment(scope),
     ]

@@ -1,6 +1,6 @@
 """Roles that change something: tables, settings, pointers, databases; each limited by name."""
 
-from infra.protecting import database_reads
+from infra.protecting import database_reads, export_calls
 from infra.scope import DRILL_PREFIX, Scope
 from infra.statements import (
     DESCRIBE,
@@ -9,47 +9,57 @@ from infra.statements import (
     SETTINGS,
     WRITE_ITEMS,
     Statement,
+    alarm_reads,
     allow,
     deny,
     environment,
+    scaling_reads,
+    table_keys,
 )
 
 
 def restore(scope: Scope) -> list[Statement]:
+    """The whole of a restore: the table, its settings, and the proof, which is an export of the same second.
+
+    After a cut-over the table in use has the name of a restored one; a declared table is never written to.
+    """
     both = [*scope.table_arns(), *scope.target_arns()]
     return [
-        allow("ToPointInTime", ("dynamodb:RestoreTableToPointInTime",), both),
+        allow("ToPointInTime", ("dynamodb:RestoreTableToPointInTime", *DESCRIBE), both),
         allow(
             "FromBackup",
             ("dynamodb:RestoreTableFromBackup",),
-            [*scope.table_arns("/backup/*"), *scope.target_arns()],
+            [*scope.active_arns("/backup/*"), *scope.target_arns()],
         ),
-        allow("Backups", ("dynamodb:DescribeBackup",), scope.table_arns("/backup/*")),
-        allow("Target", RESTORE_ITEMS, scope.target_arns()),
-        allow("Describe", DESCRIBE, both),
+        allow("Backups", ("dynamodb:DescribeBackup",), scope.active_arns("/backup/*")),
+        allow("BackupLists", ("dynamodb:ListBackups",), ["*"]),
+        allow("Target", (*RESTORE_ITEMS, *SETTINGS), scope.target_arns()),
+        deny("NeverTheSource", (*WRITE_ITEMS, *SETTINGS), Resource=scope.table_arns()),
+        *_scaling(scope),
+        *export_calls(scope),
+        *table_keys(scope),
         environment(scope),
     ]
 
 
-def settings(scope: Scope) -> list[Statement]:
-    scaling = [scope.regional("application-autoscaling", "scalable-target/*")]
+def _scaling(scope: Scope) -> list[Statement]:
+    """Scaling targets have generated ids: a name cannot limit them, the service's namespace does."""
+    regions = (scope.region, *scope.replica_regions)
+    targets = [f"arn:aws:application-autoscaling:{region}:{scope.account}:scalable-target/*" for region in regions]
+    actions = ("application-autoscaling:RegisterScalableTarget", "application-autoscaling:PutScalingPolicy")
     namespace = {"application-autoscaling:service-namespace": "dynamodb"}
+    return [allow("Scaling", actions, targets, StringEquals=namespace), scaling_reads(), alarm_reads(scope)]
+
+
+def settings(scope: Scope) -> list[Statement]:
     alarms = [scope.regional("cloudwatch", f"alarm:{name}-*") for name in (*scope.tables, DRILL_PREFIX.rstrip("-"))]
-    lists = (
-        "application-autoscaling:DescribeScalableTargets",
-        "application-autoscaling:DescribeScalingPolicies",
-    )
     return [
         allow("Target", (*SETTINGS, "dynamodb:PutResourcePolicy"), scope.target_arns()),
+        deny("NeverTheSource", SETTINGS, Resource=scope.table_arns()),
         allow("Describe", DESCRIBE, [*scope.table_arns(), *scope.target_arns()]),
-        allow(
-            "Scaling",
-            ("application-autoscaling:RegisterScalableTarget", "application-autoscaling:PutScalingPolicy"),
-            scaling,
-            StringEquals=namespace,
-        ),
-        allow("Lists", lists, ["*"]),
+        *_scaling(scope),
         allow("Alarms", ("cloudwatch:PutMetricAlarm",), alarms),
+        *table_keys(scope),
         environment(scope),
     ]
 
@@ -61,10 +71,11 @@ def cutover(scope: Scope) -> list[Statement]:
 
 
 def load(scope: Scope) -> list[Statement]:
-    both = [*scope.table_arns(), *scope.table_arns("/index/*")]
+    described = ("dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive")
     found = [
-        allow("Write", (*WRITE_ITEMS, "dynamodb:DescribeTable"), scope.table_arns()),
-        allow("Read", READ_ITEMS, both),
+        allow("Write", (*WRITE_ITEMS, *described), scope.active_arns()),
+        allow("Read", READ_ITEMS, [*scope.active_arns(), *scope.active_arns("/index/*")]),
+        *table_keys(scope),
         environment(scope),
     ]
     if scope.secret_arns:
@@ -87,6 +98,7 @@ def repair(scope: Scope) -> list[Statement]:
         allow("Write", WRITE_ITEMS, both, StringLike=approved),
         allow("Read", READ_ITEMS, [*both, *scope.table_arns("/index/*"), *scope.target_arns("/index/*")]),
         allow("Describe", DESCRIBE, both),
+        *table_keys(scope),
         environment(scope),
     ]
 

@@ -16,6 +16,7 @@ from infra.environment import EnvironmentDocument, parameter_path
 from infra.keys import ConfigError
 from infra.network import Network, NetworkArgs
 from infra.observability import Observability, ObservabilityArgs, WatchedTable
+from infra.permissions import fitting
 from infra.publish import publish, refuse_frozen_changes
 from infra.scope import Scope
 from infra.storage import Storage, StorageArgs
@@ -28,8 +29,10 @@ class Stack:
 
     def __init__(self, config: StackConfig) -> None:
         self._config = config
+        self._any_region = False
         self._account = aws.get_caller_identity().account_id
         long = is_long(config, self._account)
+        self._any_region = fitting(self._scope(self._stand_ins())).any_region
         refuse_frozen_changes(config)
         self.storage = self._storage()
         self.tables = [self._table(index) for index in range(len(config.tables))]
@@ -187,6 +190,18 @@ class Stack:
             ),
         )
 
+    def _stand_ins(self) -> dict[str, Any]:
+        """Names of the length that AWS gives, to know how long the policies will be before there is any resource."""
+        config, unknown = self._config, "x" * 90
+        return {
+            "tables": [table.physical for table in config.tables],
+            "bucket": config.export_bucket_name or f"{config.prefix}-exports-{self._account}",
+            "key_arn": unknown,
+            "secrets": [unknown, unknown],
+            "evidence_bucket": f"{config.prefix}-evidence-{self._account}" if config.evidence else None,
+            "database_resource_id": unknown,
+        }
+
     def _scope(self, names: dict[str, Any]) -> Scope:
         config = self._config
         return Scope(
@@ -207,6 +222,8 @@ class Stack:
             database_resource_id=names.get("database_resource_id"),
             database_username=config.database.username if config.database else None,
             secret_arns=tuple(names["secrets"]),
+            any_region=self._any_region,
+            table_key_arns=tuple(dict.fromkeys(key for table in config.tables for key in table.kms_key_arns)),
         )
 
     def _vault(self) -> Vault:

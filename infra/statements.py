@@ -23,8 +23,10 @@ WRITE_ITEMS = ("dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:UpdateIt
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/backuprestore_IAM.html
 RESTORE_ITEMS = (*WRITE_ITEMS, "dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan")
 RESTORE = ("dynamodb:RestoreTableToPointInTime", "dynamodb:RestoreTableFromBackup")
+# Another Region is joined by UpdateTable, with a right of its own.
 SETTINGS = (
     "dynamodb:UpdateTable",
+    "dynamodb:CreateTableReplica",
     "dynamodb:UpdateTimeToLive",
     "dynamodb:UpdateContinuousBackups",
     "dynamodb:TagResource",
@@ -46,8 +48,46 @@ def deny(sid: str, actions: Sequence[str], **members: Any) -> Statement:
 
 
 def environment(scope: Scope) -> Statement:
-    actions = ("ssm:GetParameter", "ssm:GetParametersByPath")
+    actions = ("ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath")
     return allow("Environment", actions, [*scope.parameter(), *scope.parameter("*")])
+
+
+def table_keys(scope: Scope) -> list[Statement]:
+    """Customer keys of tables: DynamoDB uses them with the caller's rights, through itself only."""
+    if not scope.table_key_arns:
+        return []
+    regions = dict.fromkeys((scope.region, *scope.replica_regions))
+    via = {"kms:ViaService": [f"dynamodb.{region}.amazonaws.com" for region in regions]}
+    actions = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext",
+               "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:DescribeKey", "kms:CreateGrant")  # fmt: skip
+    return [allow("TableKeys", actions, scope.table_key_arns, StringEquals=via)]
+
+
+def scaling_reads() -> Statement:
+    """What scales a table, for a settings snapshot; both calls know no resource level."""
+    actions = ("application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies")
+    return allow("ScalingReads", actions, ["*"])
+
+
+def alarm_reads(scope: Scope) -> Statement:
+    return allow("AlarmReads", ("cloudwatch:DescribeAlarms",), [scope.regional("cloudwatch", "alarm:*")])
+
+
+def read_exports(scope: Scope) -> list[Statement]:
+    """Read what lies under the export prefix: exports and seals, to compare with."""
+    bucket, owner = f"arn:aws:s3:::{scope.bucket}", {"aws:ResourceAccount": scope.account}
+    objects = [f"{bucket}/{scope.export_prefix}/*"]
+    prefixes = [f"{scope.export_prefix}/*"]
+    return [
+        allow("ReadObjects", ("s3:GetObject", "s3:GetObjectVersion"), objects, StringEquals=owner),
+        allow("ReadBucket", ("s3:ListBucket",), [bucket], StringEquals=owner, StringLike={"s3:prefix": prefixes}),
+        allow(
+            "ReadKey",
+            ("kms:Decrypt",),
+            [scope.key_arn],
+            StringEquals={"kms:ViaService": f"s3.{scope.region}.amazonaws.com"},
+        ),
+    ]
 
 
 def export_objects(scope: Scope) -> list[Statement]:

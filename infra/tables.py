@@ -58,6 +58,13 @@ class TableSettings:
         return self.schema.logical
 
     @property
+    def kms_key_arns(self) -> tuple[str, ...]:
+        """The customer keys of the table and of its replicas; none under the AWS managed key."""
+        if self.kms_key_arn is None:
+            return ()
+        return (self.kms_key_arn, *(self.replica_kms_key_arns[region] for region in self.replica_regions))
+
+    @property
     def provisioned(self) -> bool:
         return self.billing_mode == "PROVISIONED"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import threading
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -11,12 +12,23 @@ HOLD_LIMIT_S = 60.0
 _HOP = frozenset({"connection", "transfer-encoding", "content-length", "keep-alive"})
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as it came in."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
 class Gate:
-    """Forwards everything; a request of the held operation that mentions `text` waits until `release`."""
+    """Forwards and remembers everything; a request of the held operation that mentions `text` waits until `release`."""
 
     def __init__(self, endpoint: str) -> None:
         self._held_operation, self._held_text = "", b""
         self.reached = threading.Event()
+        self.seen: list[Request] = []
         self._open = threading.Event()
         gate, address = self, urlsplit(endpoint).netloc
 
@@ -26,6 +38,7 @@ class Gate:
             def _forward(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 gate._wait(self.headers.get("X-Amz-Target", ""), body)
+                gate.seen.append(Request(self.command, self.path, dict(self.headers.items()), body))
                 connection = http.client.HTTPConnection(address, timeout=HOLD_LIMIT_S)
                 headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP}
                 connection.request(self.command, self.path, body, headers)

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from infra import bucket, cache
-from infra.permissions import ROLES, document, roles, trust
+from infra.keys import ConfigError
+from infra.permissions import INLINE_LIMIT, ROLES, document, fitting, policy_text, roles, trust
 from infra.scope import Scope
 
 ACCOUNT = "123456789012"
-INLINE_LIMIT = 10_240  # IAM: characters of all inline policies of a role, white space not counted
 
 SCOPE = Scope(
     account=ACCOUNT,
@@ -39,6 +39,8 @@ SCOPE = Scope(
 )
 
 AURORA = replace(SCOPE, database_cluster=True, evidence_bucket="dynamo-ops-prod-evidence")
+TABLE_KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/5678abcd-12ab-34cd-56ef-1234567890ab"
+KEYED = replace(SCOPE, table_key_arns=(TABLE_KEY,))
 
 # parliament 1.6.4 findings that were looked at, each with the reason why it stands.
 REVIEWED = {
@@ -79,7 +81,7 @@ def analyze() -> Iterator[Analyze]:
         yield analyze_policy_string
 
 
-@pytest.mark.parametrize("scope", [SCOPE, AURORA], ids=["instance", "aurora"])
+@pytest.mark.parametrize("scope", [SCOPE, AURORA, KEYED], ids=["instance", "aurora", "customer key"])
 @pytest.mark.parametrize("role", sorted(ROLES))
 def test_parliament_finds_nothing_that_was_not_reviewed(role: str, scope: Scope, analyze: Analyze) -> None:
     found = analyze(json.dumps(document(role, scope))).findings
@@ -102,8 +104,25 @@ def test_no_role_is_given_a_wildcard_action(role: str) -> None:
 
 @pytest.mark.parametrize("role", sorted(ROLES))
 def test_every_role_fits_into_an_inline_policy(role: str) -> None:
-    compact = json.dumps(document(role, AURORA), separators=(",", ":"))
-    assert len(compact) <= INLINE_LIMIT
+    assert len(policy_text(role, replace(AURORA, table_key_arns=(TABLE_KEY,)))) <= INLINE_LIMIT
+
+
+def many(tables: int) -> Scope:
+    names = tuple(f"table_number_{at}" for at in range(tables))
+    return replace(SCOPE, tables=names, logical_names=names, replica_regions=("us-west-2", "eu-west-1"))
+
+
+def test_many_tables_in_many_regions_leave_the_region_open_rather_than_not_fit() -> None:
+    assert not fitting(SCOPE).any_region
+    found = fitting(many(5))
+    assert found.any_region
+    assert max(len(policy_text(role, found)) for role in ROLES) <= INLINE_LIMIT
+    assert all("table/table_number_" in text or "drill-" in text for text in found.table_arns() + found.target_arns())
+
+
+def test_more_tables_than_a_policy_can_name_are_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match="tables: the policy of a role would have"):
+        fitting(many(30))
 
 
 @pytest.mark.parametrize("role", sorted(ROLES))
@@ -112,9 +131,9 @@ def test_statement_ids_are_unique(role: str) -> None:
     assert len(set(sids)) == len(sids)
 
 
-def allowed(role: str, action: str, resource: str) -> bool:
+def allowed(role: str, action: str, resource: str, scope: Scope = SCOPE) -> bool:
     """Allow and Deny of one request, conditions left aside."""
-    statements = document(role, SCOPE)["Statement"]
+    statements = document(role, scope)["Statement"]
     denied = any(_applies(entry, action, resource) for entry in statements if entry["Effect"] == "Deny")
     granted = any(_applies(entry, action, resource) for entry in statements if entry["Effect"] == "Allow")
     return granted and not denied
@@ -159,6 +178,41 @@ def test_a_restore_writes_to_its_target_and_never_to_the_source() -> None:
     assert allowed("ops-restore", "dynamodb:RestoreTableToPointInTime", table("tracks.prod"))
     assert allowed("ops-restore", "dynamodb:BatchWriteItem", table("top_tracks-r20261120T100216Z"))
     assert not allowed("ops-restore", "dynamodb:BatchWriteItem", table("tracks.prod"))
+
+
+def test_a_restore_never_writes_to_a_declared_table_that_has_the_name_of_a_restored_one() -> None:
+    """Adopted, a table is declared under the name it was restored to, which the names of targets include."""
+    adopted = replace(SCOPE, tables=("top_tracks-r20261120", "books"))
+    for action in ("BatchWriteItem", "UpdateTable", "UpdateContinuousBackups"):
+        assert not allowed("ops-restore", f"dynamodb:{action}", table("top_tracks-r20261120"), adopted)
+        assert allowed("ops-restore", f"dynamodb:{action}", table("top_tracks-r20261121"), adopted)
+    assert not allowed("ops-settings", "dynamodb:UpdateTable", table("top_tracks-r20261120"), adopted)
+    assert allowed("ops-restore", "dynamodb:RestoreTableToPointInTime", table("top_tracks-r20261120"), adopted)
+
+
+@pytest.mark.parametrize(
+    ("role", "action"),
+    [
+        ("ops-backup", "CreateBackup"),
+        ("ops-export", "ExportTableToPointInTime"),
+        ("ops-load", "BatchWriteItem"),
+        ("ops-drill", "RestoreTableToPointInTime"),
+        ("ops-restore", "RestoreTableToPointInTime"),
+    ],
+)
+def test_after_a_cutover_the_table_in_use_is_protected_and_served_as_before(role: str, action: str) -> None:
+    for name in ("tracks.prod", "top_tracks-r20261120"):
+        assert allowed(role, f"dynamodb:{action}", table(name))
+
+
+@pytest.mark.parametrize("role", ["ops-read", "ops-backup", "ops-export", "ops-import", "ops-restore", "ops-settings",
+                                  "ops-load", "ops-repair", "ops-drill"])  # fmt: skip
+def test_the_key_of_a_table_is_used_through_dynamodb_only(role: str) -> None:
+    (found,) = (one for one in document(role, KEYED)["Statement"] if TABLE_KEY in one.get("Resource", ()))
+    via = ["dynamodb.us-east-1.amazonaws.com", "dynamodb.us-west-2.amazonaws.com"]
+    assert found["Condition"] == {"StringEquals": {"kms:ViaService": via}}
+    assert {"kms:Decrypt", "kms:CreateGrant"} <= set(found["Action"])
+    assert not [one for one in document(role, SCOPE)["Statement"] if one["Sid"] == "TableKeys"]
 
 
 def test_a_cutover_writes_pointers_and_nothing_else() -> None:
