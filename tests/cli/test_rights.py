@@ -219,8 +219,8 @@ def _protect(work: Work) -> None:
 def _recover(work: Work) -> None:
     manifest = json.loads(work.run("ops-export", "export-s3", TABLE, "-o", "json"))["result"]["manifest"]
     work.run("ops-read", "verify", TABLE, "--against", manifest)
-    work.run("ops-restore", "restore", TABLE, "--latest", "--as", COPY)
-    work.run("ops-settings", "settings", "apply", f"ddb:{COPY}", "--against", TABLE)
+    work.run("ops-restore", "restore", TABLE, "--latest", "--as", COPY, "--settings", "none")
+    work.run("ops-settings", "settings", "apply", f"ddb:{COPY}", "--against", TABLE, "--yes")
     work.run("ops-import", "import-s3", manifest, "--as", f"{TABLE}-imported")
     work.beyond_the_window()
     key = {name: work.dynamodb.scan(TableName=COPY, Limit=1)["Items"][0][name] for name in ("artist_id", "id")}
