@@ -23,3 +23,13 @@ Rate = Annotated[
     str | None,
     typer.Option("--rate", metavar="WCU|P%", help="Write units a second at most, or a share of the provisioned ones."),
 ]
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        "--processes",
+        metavar="N",
+        min=1,
+        max=64,
+        help="Read exports and files by this many processes, one for each processor by default; 1 takes least memory.",
+    ),
+]

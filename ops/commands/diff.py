@@ -9,13 +9,14 @@ import typer
 
 from ops.commands._context import App, Outcome
 from ops.commands._flow import one_of, open_session, proof_shape
-from ops.commands._options import MaxRcu
+from ops.commands._options import MaxRcu, Processes
 from ops.errors import BadArgument
 from ops.report.json import to_data
 from ops.report.text import comparison
 
 if TYPE_CHECKING:
     from ops.flows.session import Session
+    from ops.flows.sides import Limits
 
 EPILOG = """\b
 Examples:
@@ -43,6 +44,7 @@ def diff(
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many differing keys are shown.")] = 20,
     max_rcu: MaxRcu = None,
+    processes: Processes = None,
     ignore: Annotated[list[str] | None, typer.Option(metavar="ATTR", help="Leave this attribute out.")] = None,
 ) -> None:
     """Compare every item of two sides exactly; exit 4 and the keys on any difference.
@@ -51,15 +53,17 @@ def diff(
     seal, backup:ARN, or a file of items.
     """
     from ops.flows import verifying
+    from ops.flows.sides import Limits
 
+    limits = Limits(max_rcu, processes)
     one_of("--format", form, ("summary", "keys", "full", "patch"))
     if (form == "patch") != (out is not None):
         raise BadArgument("--format patch and --out FILE belong together")
     app, session = open_session(context, "diff", f"{left} against {right}")
     if out is not None:
-        _write_patch(app, session, (left, right), tuple(ignore or ()), out, limit, max_rcu)
+        _write_patch(app, session, (left, right), tuple(ignore or ()), out, limit, limits)
         return
-    proof = verifying.diff(session, left, right, tuple(ignore or ()), limit, max_rcu)
+    proof = verifying.diff(session, left, right, tuple(ignore or ()), limit, limits)
     result = proof_shape(proof, limit=limit)
     if form == "full":
         result["differences"] = to_data(proof.differences[:limit])
@@ -76,12 +80,12 @@ def _write_patch(
     ignore: tuple[str, ...],
     out: Path,
     limit: int,
-    max_rcu: str | None,
+    limits: Limits,
 ) -> None:
     from ops.flows import patching, verifying
 
     left, right = sides
-    made = patching.write_patch(session, left, right, ignore, out, max_rcu)
+    made = patching.write_patch(session, left, right, ignore, out, limits)
     result = proof_shape(made.proof, limit=limit)
     result["patch"] = {"file": str(out), "changes": made.changes, "left_out": made.left_out}
     lines = [*comparison(made.proof, limit), f"  patch      {out}: {made.changes:,} changes"]

@@ -8,7 +8,7 @@ import typer
 
 from ops.commands._context import Outcome
 from ops.commands._flow import one_of, open_session, proof_shape
-from ops.commands._options import MaxRcu
+from ops.commands._options import MaxRcu, Processes
 from ops.report.text import comparison, facts
 
 if TYPE_CHECKING:
@@ -45,9 +45,11 @@ def verify(
     seed: Annotated[int, typer.Option(help="Seed of the planted differences.")] = 1,
     limit: Annotated[int, typer.Option(min=1, help="At most this many differing keys are shown.")] = 20,
     max_rcu: MaxRcu = None,
+    processes: Processes = None,
 ) -> None:
     """Prove that a table or an export holds exactly what was expected; exit 4 names the keys."""
     from ops.flows import verifying
+    from ops.flows.sides import Limits
 
     about = f"{subject} against {against}" if against else subject
     app, session = open_session(context, "verify", about)
@@ -55,7 +57,7 @@ def verify(
         control=one_of("--control", control, ("stream", "none")) == "stream",
         ignore=tuple(ignore or ()),
         seed=seed,
-        max_rcu=max_rcu,
+        limits=Limits(max_rcu, processes),
     )
     found = verifying.verify(session, subject, against, options)
     errors = verifying.problems(found, subject, against)

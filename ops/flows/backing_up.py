@@ -170,7 +170,7 @@ def _fingerprint(
             side: Side = live
             if options.fingerprint == "export":
                 address = _export_of(session, run, table, requested_at, options.timeout_s)
-                side = sides.export_side(session, address, live.table.keys, live.table.ttl_attribute)
+                side = sides.export_side(session, address, live.table.keys, folder, live.table.ttl_attribute)
             seal = keeping.keep_seal(session, at, side.records(), subject, folder)
     run.save(keeping.SEAL, seal.to_json())
     return seal

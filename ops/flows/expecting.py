@@ -108,7 +108,7 @@ def open_side(context: sides.Context, chosen: Expectation, timeout_s: float | No
         return None, chosen.why
     if chosen.kind == "new-export":
         address = exporting.wait_for(context.session, chosen.where, timeout_s)
-        return sides.export_side(context.session, address, context.known_keys(address), context.ttl), ""
+        return sides.export_side(context.session, address, context.known_keys(address), context.folder, context.ttl), ""
     return sides.open_side(context, chosen.where), ""
 
 

@@ -11,10 +11,11 @@ from ops.errors import BadArgument
 from ops.flows import sides
 from ops.flows.backing_up import work_folder
 from ops.flows.session import Session
-from ops.flows.verifying import ALL, open_both
+from ops.flows.sides import Limits
+from ops.flows.verifying import ALL, ANY, open_both
 from ops.model.items import Item, KeySchema
 from ops.model.proof import Comparison, Difference
-from ops.verify.compare import gather, judge
+from ops.verify.compare import gather_all, judge
 from ops.verify.patch import Change, changes_between
 from ops.verify.patch_file import PatchHead, PatchWriter
 from ops.verify.sides import Side, TableSide
@@ -35,15 +36,17 @@ class PatchMade:
 
 
 def write_patch(
-    session: Session, left: str, right: str, ignore: tuple[str, ...], out: Path, max_rcu: str | None = None
+    session: Session, left: str, right: str, ignore: tuple[str, ...], out: Path, limits: Limits = ANY
 ) -> PatchMade:
     """Compare, and write what turns `right` into `left`; ignored attributes keep the values that `right` has."""
     if out.exists():
         raise BadArgument(f"{out} exists already", fix=("give another --out FILE",))
     with work_folder() as folder, session.progress.phase("compare", f"every item of {left} and {right}"):
-        expected, found, keys, ttl = open_both(session, left, right, ignore, folder, max_rcu)
-        with gather(expected, folder) as one, gather(found, folder) as other:
-            proof = judge(one, other, keys=keys, ttl=sides.ttl_rule(session, ttl), listed=ALL)
+        expected, found, keys, ttl = open_both(session, left, right, ignore, folder, limits)
+        one, other = gather_all((expected, found), folder, workers=limits.processes)
+        with one, other:
+            rule = sides.ttl_rule(session, ttl)
+            proof = judge(one, other, keys=keys, ttl=rule, listed=ALL)
         if proof.void:
             raise BadArgument("no patch was made", why=sides.why_void(proof))
         whole = (_with_values(expected), _with_values(found))

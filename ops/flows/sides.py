@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,17 +21,28 @@ from ops.model.items import Item, KeySchema, key_text
 from ops.model.proof import Comparison, SideInfo
 from ops.recovery import backups, exports
 from ops.recovery.addresses import is_local_export
-from ops.recovery.lines import BadLine, parse_json
+from ops.recovery.copies import copy_objects
 from ops.recovery.manifest import open_export
-from ops.verify.compare import LISTED, TtlRule, gather, judge
+from ops.verify.compare import LISTED, TtlRule, gather_all, judge
 from ops.verify.fingerprint import Record, recorder
+from ops.verify.lines import LineFile
 from ops.verify.seal import SCHEMA as SEAL_SCHEMA
 from ops.verify.seal import SealSubject, read_records, seal_of
-from ops.verify.sides import LinesSide, RecordsSide, Side, TableSide
+from ops.verify.sides import FilesSide, LinesSide, RecordsSide, Side, TableSide
 
 SAME_LOG = "made from the same continuous backup as a point-in-time restore: a fault in that log shows on neither side"
 #: Differing keys that an error text names; the answer lists them all.
 NAMED_KEYS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a comparison may take: of live tables read units a second (as `CapacityLimit.of` takes them), of this
+    machine processes that read exports and files, each with at most some 75 MB of memory.
+    """
+
+    max_rcu: str | None = None
+    processes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +77,19 @@ def table_side(session: Session, table: TableTarget, ttl: str | None = None, max
     return TableSide(plane, replace(found, ttl_attribute=ttl or found.ttl_attribute), limit=limit)
 
 
-def export_side(session: Session, address: str, keys: KeySchema, ttl: str | None = None) -> LinesSide:
-    """A full export, read through its manifests."""
+def export_side(session: Session, address: str, keys: KeySchema, folder: Path, ttl: str | None = None) -> LinesSide:
+    """A full export, read through its manifests; copied to `folder` before it is compared, where there is room."""
     export = open_export(session.aws, address)
     weakness = "; ".join((SAME_LOG, *export.weaknesses))
     info = SideInfo("export", export.address, rfc3339(export.exported_at.replace(microsecond=0)), weakness)
-    return LinesSide(info, export.items, keys, export.declared, ttl)
+
+    def files() -> tuple[LineFile, ...] | None:
+        copies = copy_objects(export, Path(tempfile.mkdtemp(dir=folder, prefix="export-")))
+        if copies is None:
+            return None
+        return tuple(LineFile(one.path, one.file.key, items=one.file.items) for one in copies)
+
+    return LinesSide(info, export.items, keys, export.declared, ttl, files=files)
 
 
 def seal_side(kept: keeping.KeptSeal) -> RecordsSide:
@@ -95,19 +112,9 @@ def seal_side(kept: keeping.KeptSeal) -> RecordsSide:
 
 def file_side(path: Path, keys: KeySchema, ttl: str | None = None) -> LinesSide:
     """A file of JSON lines: DynamoDB JSON with or without the `Item` wrapper."""
-    return LinesSide(SideInfo("lines", str(path)), lambda: _file_items(path), keys, None, ttl)
-
-
-def _file_items(path: Path) -> Iterator[Item]:
-    try:
-        with gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                try:
-                    yield parse_json(line.rstrip(b"\n"), wrapped=False)
-                except BadLine as error:
-                    raise BadArgument(f"{path} line {number} is not an item", why=str(error)) from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise BadArgument(f"cannot read {path}", why=str(error)) from error
+    files = (LineFile(path, wrapped=False),)
+    plain = FilesSide(SideInfo("lines", str(path)), files, keys, None, ttl)
+    return LinesSide(plain.info, plain.read, keys, None, ttl, files=lambda: files)
 
 
 def open_side(context: Context, text: str) -> Side:
@@ -128,7 +135,7 @@ def open_side(context: Context, text: str) -> Side:
     if text.startswith("backup:"):
         return _backup_side(context, text.removeprefix("backup:"))
     if is_local_export(text):
-        return export_side(session, text, context.known_keys(text), context.ttl)
+        return export_side(session, text, context.known_keys(text), context.folder, context.ttl)
     path = Path(text)
     if path.is_file():
         return _local_side(context, path)
@@ -152,7 +159,7 @@ def _moment_side(context: Context, resource: str, rest: str) -> Side:
             f"no export of {table.physical} as of {rfc3339(moment)}",
             fix=(f"ops list exports --table {resource}", f"ops export-s3 {resource} --at {rfc3339(moment)}"),
         )
-    return export_side(session, address, context.known_keys(address), context.ttl)
+    return export_side(session, address, context.known_keys(address), context.folder, context.ttl)
 
 
 def _stored_side(context: Context, text: str) -> Side:
@@ -163,7 +170,7 @@ def _stored_side(context: Context, text: str) -> Side:
         if kept is None:
             raise ResourceNotFound(f"no seal at {address}")
         return seal_side(kept)
-    return export_side(context.session, text, context.known_keys(text), context.ttl)
+    return export_side(context.session, text, context.known_keys(text), context.folder, context.ttl)
 
 
 def _backup_side(context: Context, arn: str) -> Side:
@@ -222,7 +229,8 @@ def compared(
 ) -> Comparison:
     """Both sides, each read once; differing keys of a live table are looked at again."""
     rule = ttl_rule(session, ttl)
-    with gather(expected, folder) as left, gather(found, folder) as right:
+    left, right = gather_all((expected, found), folder)
+    with left, right:
         return judge(left, right, keys=keys, ttl=rule, listed=LISTED)
 
 

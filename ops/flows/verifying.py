@@ -12,18 +12,23 @@ from ops.flows import keeping, sides
 from ops.flows.backing_up import work_folder
 from ops.flows.chained import addresses_of
 from ops.flows.session import Session
+from ops.flows.sides import Limits
 from ops.model.items import KeySchema
 from ops.model.proof import Comparison, ControlOutcome
 from ops.model.recovery import ExportFiles
 from ops.recovery import backups, exports
 from ops.recovery.addresses import ExportAddress, is_local_export
 from ops.recovery.manifest import open_export
-from ops.verify.compare import LISTED, Gathered, TtlRule, gather, judge
+from ops.verify.compare import LISTED, Gathered, TtlRule, gather_all, judge
 from ops.verify.control import stream_control
 from ops.verify.sides import Side
 
 #: In the control run every difference must be looked through, or a planted one could hide behind real ones.
 ALL = 1 << 40
+
+
+#: No limits but the machine's.
+ANY = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +38,7 @@ class VerifyOptions:
     control: bool = True
     ignore: tuple[str, ...] = ()
     seed: int = 1
-    #: Of live tables, as `CapacityLimit.of` takes it.
-    max_rcu: str | None = None
+    limits: Limits = ANY
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +61,16 @@ def verify(session: Session, subject: str, against: str | None, options: VerifyO
     if files is not None and files.files_bad:
         return Verification("bytes", files)
     with work_folder() as folder, session.progress.phase("compare", f"every item of {subject} against {against}"):
-        expected, found, keys, ttl = open_both(session, against, subject, options.ignore, folder, options.max_rcu)
+        expected, found, keys, ttl = open_both(session, against, subject, options.ignore, folder, options.limits)
         rule = sides.ttl_rule(session, ttl)
-        with gather(expected, folder) as left, gather(found, folder) as right:
+        left, right = gather_all((expected, found), folder, workers=options.limits.processes)
+        with left, right:
             proof = judge(left, right, keys=keys, ttl=rule, listed=LISTED)
             control = None
             # with more differences than are listed, the verdict is red whatever a control would say
             if options.control and proof.listed_all and not proof.void:
                 control = stream_control(
-                    expected, right, keys=keys, random=Random(options.seed), known=proof, ttl=rule,
+                    left.side, right, keys=keys, random=Random(options.seed), known=proof, ttl=rule,
                     judging=lambda one, two: _judge_all(one, two, keys, rule),
                 )  # fmt: skip
     return Verification("items", files, proof, control)
@@ -76,22 +81,24 @@ def _judge_all(expected: Gathered, found: Gathered, keys: KeySchema, rule: TtlRu
 
 
 def diff(
-    session: Session, left: str, right: str, ignore: tuple[str, ...], limit: int, max_rcu: str | None = None
+    session: Session, left: str, right: str, ignore: tuple[str, ...], limit: int, limits: Limits = ANY
 ) -> Comparison:
     """Exact comparison; `left` is the expected side."""
     with work_folder() as folder, session.progress.phase("compare", f"every item of {left} and {right}"):
-        expected, found, keys, ttl = open_both(session, left, right, ignore, folder, max_rcu)
-        with gather(expected, folder) as one, gather(found, folder) as other:
-            return judge(one, other, keys=keys, ttl=sides.ttl_rule(session, ttl), listed=max(limit, LISTED))
+        expected, found, keys, ttl = open_both(session, left, right, ignore, folder, limits)
+        one, other = gather_all((expected, found), folder, workers=limits.processes)
+        with one, other:
+            rule = sides.ttl_rule(session, ttl)
+            return judge(one, other, keys=keys, ttl=rule, listed=max(limit, LISTED))
 
 
 def open_both(
-    session: Session, left: str, right: str, ignore: tuple[str, ...], folder: Path, max_rcu: str | None = None
+    session: Session, left: str, right: str, ignore: tuple[str, ...], folder: Path, limits: Limits = ANY
 ) -> tuple[Side, Side, KeySchema, str | None]:
     """Both sides with the key attributes and the TTL attribute that they share."""
     tables = [one for one in (_table(session, right), _table(session, left)) if one is not None]
     keys, ttl = _keys_and_ttl(session, tables, (right, left))
-    context = sides.Context(session, folder, keys, ttl, max_rcu)
+    context = sides.Context(session, folder, keys, ttl, limits.max_rcu)
     expected, found = sides.open_side(context, left), sides.open_side(context, right)
     known = context.known_keys(left)
     return sides.without(expected, ignore, known), sides.without(found, ignore, known), known, ttl

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +24,7 @@ from ops.model.items import Item
 from ops.model.recovery import ExportFiles
 from ops.progress import Progress
 from ops.recovery.addresses import FILES, SUMMARY, ExportAddress
-from ops.recovery.objects import Fault, ObjectFault, gzip_lines
+from ops.recovery.objects import Fault, ObjectFault, Spooled, gzip_lines
 from ops.recovery.stores import Store
 
 #: How AWS names exports: a copy of one may lie in a folder of another name, but not in that of another export.
@@ -91,12 +92,26 @@ class Export:
 
     def items(self) -> Iterator[Item]:
         """Every item of a full export; ExportCorrupt names object and line of the first that is none."""
+        self.refuse_changes()
+        for key, at, line in self.lines():
+            yield _item(key, at, line)
+
+    def refuse_changes(self) -> None:
+        """BadArgument for an incremental export."""
         if self.incremental:
             raise BadArgument(
                 f"{self.address} is an incremental export: it holds changes, not a table", fix=("give a full export",)
             )
-        for key, at, line in self.lines():
-            yield _item(key, at, line)
+
+    @contextmanager
+    def whole(self, file: DataFile) -> Iterator[Spooled]:
+        """A data object as a local file; ObjectFault when it is missing or not what the manifest says."""
+        try:
+            with self.store.spooled(file.key) as found:
+                self._check(file, found.md5, found.size_bytes)
+                yield found
+        except ObjectFault as error:
+            raise ObjectFault(Fault(file.key, error.fault.kind, error.fault.detail)) from error
 
     def verify(self, progress: Progress) -> ExportFiles:
         """Level `bytes`: every data object by md5, gzip and count, and no object that the manifest does not name."""
@@ -124,15 +139,12 @@ class Export:
     def _lines_of(self, file: DataFile) -> Iterator[bytes]:
         count = 0
         try:
-            with self.store.spooled(file.key) as found:
-                self._check(file, found.md5, found.size_bytes)
+            with self.whole(file) as found:
                 for line in gzip_lines(found.file):
                     count += 1
                     yield line
         except ValueError as error:
             raise ObjectFault(Fault(file.key, "size", str(error))) from error
-        except ObjectFault as error:
-            raise ObjectFault(Fault(file.key, error.fault.kind, error.fault.detail)) from error
         if count != file.items:
             raise ObjectFault(Fault(file.key, "count", f"{count} lines, the manifest says {file.items}"))
 

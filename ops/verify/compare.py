@@ -75,7 +75,7 @@ def compare(
     """
     left, right = gather_all((expected, found), folder, workers=workers)
     with left, right:
-        return judge(left, right, keys=keys, ttl=ttl, listed=listed, workers=workers)
+        return judge(left, right, keys=keys, ttl=ttl, listed=listed)
 
 
 def judge(
@@ -85,14 +85,13 @@ def judge(
     keys: KeySchema,
     ttl: TtlRule | None = None,
     listed: int = LISTED,
-    workers: int | None = None,
 ) -> Comparison:
-    """Compare two sides that were read already."""
+    """Compare two sides that were read already, by as many processes as they were read by."""
     if isinstance(expected.side, SealedSide) or isinstance(found.side, SealedSide):
         return against_seal(expected, found, listed)
     judging = _Judging(expected, found, keys, ttl)
     kept: list[_Known] = []
-    with _merged(expected, found, workers) as raws:
+    with _merged(expected, found) as raws:
         while batch := list(islice(raws, _BATCH)):
             kept += judging.settle(batch)[: listed - len(kept)]
     counts = judging.counts
@@ -111,10 +110,10 @@ def judge(
 
 
 @contextmanager
-def _merged(expected: Gathered, found: Gathered, workers: int | None) -> Iterator[Iterator[Raw]]:
+def _merged(expected: Gathered, found: Gathered) -> Iterator[Iterator[Raw]]:
     """The differing keys in the order of their digests."""
     rows = expected.spill.count + found.spill.count
-    most = workers or (1 if rows < _WORTH_A_PROCESS_ROWS else processors())
+    most = expected.workers or found.workers or (1 if rows < _WORTH_A_PROCESS_ROWS else processors())
     if most == 1:
         yield differences(expected.spill, found.spill, folder=expected.folder or found.folder)
         return

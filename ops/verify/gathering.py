@@ -15,7 +15,7 @@ from ops.model.proof import SideCount
 from ops.verify.details import Details, Lines, Notes
 from ops.verify.fingerprint import TableDigest
 from ops.verify.lines import LineFile
-from ops.verify.sides import FilesSide, SealedSide, Side
+from ops.verify.sides import FilesSide, LinesSide, SealedSide, Side
 from ops.verify.spill import Spill, SpillFile
 from ops.verify.worker import DigestJob, ReadJob, digest_of, processors, run_jobs, shares
 
@@ -34,6 +34,8 @@ class Gathered:
     details: Details = field(default_factory=Notes)
     #: Where temporary files lie; of a side of files it goes with this.
     folder: Path | None = None
+    #: Processes that it was to be read by, and is to be merged by; None: one for each processor.
+    workers: int | None = None
     held: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Self:
@@ -73,8 +75,11 @@ def gather_all(sides: Sequence[Side], folder: Path | None = None, *, workers: in
     """Read sides once, to their ends; the files of all of them at the same time."""
     found: list[Gathered] = []
     try:
-        for side in sides:
-            found.append(_empty(side, folder))  # one by one, so that each is closed if the next one fails
+        for given in sides:
+            side = given.in_files() if isinstance(given, LinesSide) else None
+            found.append(
+                _empty(side or given, folder, workers)
+            )  # one by one, so that each is closed if the next one fails
         _read_files([one for one in found if isinstance(one.side, FilesSide)], workers)
         for gathered in found:
             if isinstance(gathered.details, Notes):
@@ -101,10 +106,10 @@ def _processes(files: Sequence[LineFile], workers: int | None) -> int:
     return 1 if sum(file.size_bytes for file in files) < _WORTH_A_PROCESS_BYTES else processors()
 
 
-def _empty(side: Side, folder: Path | None) -> Gathered:
+def _empty(side: Side, folder: Path | None, workers: int | None) -> Gathered:
     if not isinstance(side, FilesSide):
-        return Gathered(side, Spill(folder), details=Notes(folder), folder=folder)
-    gathered = Gathered(side, Spill(folder), details=Lines(side))
+        return Gathered(side, Spill(folder), details=Notes(folder), folder=folder, workers=workers)
+    gathered = Gathered(side, Spill(folder), details=Lines(side), workers=workers)
     gathered.folder = Path(gathered.held.enter_context(tempfile.TemporaryDirectory(dir=folder, prefix="ops-compare-")))
     return gathered
 

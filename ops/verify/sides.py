@@ -44,7 +44,11 @@ class Side(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LinesSide:
-    """Items that can be read again from their source: an export, a file, a ledger."""
+    """Items that can be read again from their source: an export, a file, a ledger.
+
+    `files` gives the same items as local files, which several processes read in a fraction of the time; None when
+    there are to be none. A comparison asks for them once, just before it reads.
+    """
 
     info: SideInfo
     read: Callable[[], Iterator[Item]]
@@ -52,6 +56,14 @@ class LinesSide:
     count: int | None = None
     ttl: str | None = None
     live: bool = False
+    files: Callable[[], tuple[LineFile, ...] | None] | None = None
+
+    def in_files(self) -> FilesSide | None:
+        """The same side as local files; None when it has none."""
+        files = self.files() if self.files is not None else None
+        if files is None:
+            return None
+        return FilesSide(self.info, files, self.keys, self.count, self.ttl, self.live)
 
     def records(self) -> Iterator[Record]:
         return map(recorder(self.keys, ttl=self.ttl), self.read())
@@ -79,8 +91,12 @@ class FilesSide:
     def read(self) -> Iterator[Item]:
         """Every item, file by file."""
         for file in self.files:
-            lines = (line for block in file.blocks() for line in block.split(b"\n")[:-1])
-            yield from (_item_in(file, number, line) for number, line in enumerate(lines))
+            count = 0
+            for block in file.blocks():
+                for line in block.split(b"\n")[:-1]:
+                    yield _item_in(file, count, line)
+                    count += 1
+            file.check_count(count)
 
     def records(self) -> Iterator[Record]:
         return map(recorder(self.keys, ttl=self.ttl), self.read())

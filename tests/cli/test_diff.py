@@ -94,3 +94,13 @@ def test_a_read_limit_is_kept_and_a_bad_one_is_a_usage_error(stage: Stage, pair:
     bad = stage.ops("diff", *pair, "--max-rcu", "many")
     assert bad.code == 2
     assert "'many' is no number of capacity units" in bad.err
+
+
+def test_exports_are_compared_alike_by_any_number_of_processes(stage: Stage, pair: Any) -> None:
+    more = stage.declare(items=22, stem="more")
+    made = [stage.ops("export-s3", one, "-o", "json").document["result"]["manifest"] for one in (pair[0], more)]
+    answers = [stage.ops("diff", *made, "--processes", count) for count in ("1", "3")]
+    assert [one.code for one in answers] == [4, 4], answers[0].err
+    assert answers[0].out == answers[1].out
+    assert "20 expected, 22 found   missing 0   extra 2   changed 0" in answers[0].out
+    assert stage.ops("diff", *pair, "--processes", "0").code == 2

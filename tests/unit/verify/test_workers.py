@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -276,8 +277,8 @@ def test_changed_items_of_files_are_told_by_attribute(tmp_path: Path) -> None:
     [one] = compare(left, right, keys=KEYS).differences
     assert (one.kind, one.key) == ("changed", {"pk": {"S": "k4"}})
     assert [(change.path, change.expected, change.found) for change in one.changes] == [("n", "N 4", "N 99")]
-    with gather(left) as first, gather(right) as second:
-        assert judge(first, second, keys=KEYS, workers=2).differences == (one,)
+    with gather(left) as first, gather(right, workers=2) as second:
+        assert judge(first, second, keys=KEYS).differences == (one,)
 
 
 def test_a_side_of_files_can_be_asked_for_items_by_key_and_by_place(tmp_path: Path) -> None:
@@ -317,3 +318,31 @@ def test_a_job_is_read_from_standard_input(
     assert (first["count"], first["faults"]) == (2, 0)
     assert second["error"] == "lines"
     assert second["what"].endswith("part-1.json.gz line 1 is not an item")
+
+
+def test_a_side_that_can_be_had_as_files_is_read_from_them(tmp_path: Path) -> None:
+    some = items(300)
+    files = export(tmp_path, lines(some[:200]), lines(some[200:]))
+    asked: list[int] = []
+
+    def made() -> tuple[LineFile, ...]:
+        asked.append(1)
+        return files
+
+    def streamed() -> Iterator[Item]:
+        raise AssertionError("the files were there to be read")
+
+    info = SideInfo("export", "e")
+    with gather(LinesSide(info, streamed, KEYS, 300, files=made), tmp_path) as gathered:
+        assert (gathered.count.items, gathered.count.declared, gathered.count.info) == (300, 300, info)
+        assert asked == [1]
+    with gather(LinesSide(info, lambda: iter(some), KEYS, 300, files=lambda: None), tmp_path) as streams:
+        assert streams.count == gathered.count
+
+
+def test_a_file_read_as_a_stream_holds_what_its_manifest_says(tmp_path: Path) -> None:
+    [file] = export(tmp_path, lines(items(5)))
+    assert list(side((replace(file, items=5),)).read()) == items(5)
+    with pytest.raises(ExportCorrupt, match="cannot be used") as caught:
+        list(side((replace(file, items=6),)).read())
+    assert caught.value.why == "count: 5 lines, the manifest says 6"
