@@ -281,3 +281,13 @@ def test_a_limit_is_told_what_each_request_cost_and_that_a_failed_one_cost_nothi
     assert pipe.take(wait=False) is None
     assert lanes.started == [b"a", b"b", b"b"]
     assert clock.slept == [pytest.approx(2.0), 1.0]
+
+
+def test_requests_that_went_well_make_room_for_more() -> None:
+    pipe, lanes, _ = made()
+    assert fill(pipe) == 16
+    lanes.landing = [(number, {}) for number in range(4)]
+    for _ in range(4):
+        assert pipe.take() is not None
+    assert fill(pipe) == 8  # the four that landed, and one more for each
+    assert len(lanes.flying) == 20
