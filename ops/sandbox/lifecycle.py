@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import secrets
 import signal
-import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -197,7 +197,6 @@ def _start(options: SandboxOptions, progress: Progress, clock: Clock) -> Sandbox
         client_secret=secrets.token_urlsafe(24),
     )
     write_state(options.folder, state)
-    threading.Thread(target=load_slow_packages, daemon=True).start()
     with progress.phase("processes", "PostgreSQL, the Spotify-shaped API, the AWS stand-in"):
         state = _start_children(options, state, clock)
     with progress.phase("provision", "the Pulumi program of infra/, the source secret, the artists table"):
@@ -252,14 +251,18 @@ def _asked(options: SandboxOptions) -> tuple[int, int, str]:
 
 def _start_children(options: SandboxOptions, state: SandboxState, clock: Clock) -> SandboxState:
     folder = options.folder
-    aws = children.spawn_aws(folder, options.port)
-    state = _record(folder, state, aws)
-    spotify = children.spawn_spotify(folder, state, 0)
-    state = _record(folder, state, spotify)
-    server = postgres.start(folder, clock)
+    # leaving the block waits for the thread: nothing that fails here may leave an initdb behind
+    with ThreadPoolExecutor(1) as beside:
+        aws = children.spawn_aws(folder, options.port)
+        state = _record(folder, state, aws)
+        starting = beside.submit(postgres.start, folder, clock)
+        spotify = children.spawn_spotify(folder, state, 0)
+        state = _record(folder, state, spotify)
+        load_slow_packages()
+        spotify_port, _ = children.wait_ready(folder, spotify, clock)
+        server = starting.result()
     state = replace(_record(folder, state, server.process), postgres=server)
     write_state(folder, state)
-    spotify_port, _ = children.wait_ready(folder, spotify, clock)
     aws_port, aws_token = children.wait_ready(folder, aws, clock)
     state = replace(state, spotify_port=spotify_port, aws_port=aws_port, summary={"aws_token": aws_token})
     write_state(folder, state)

@@ -50,7 +50,7 @@ class SecondServers:
 
     def possible(self) -> bool:
         """Whether the first server was started with an archive of its log."""
-        return (self._home / postgres.BASE).is_dir()
+        return (self._home / postgres.BASE).is_file()
 
     def mark(self, name: str) -> None:
         """A restore point at this instant."""
@@ -64,7 +64,7 @@ class SecondServers:
         shutil.rmtree(place, ignore_errors=True)
         (self._home / FOLDER).mkdir(mode=0o711, exist_ok=True)
         place.mkdir(mode=0o711)
-        shutil.copytree(self._home / postgres.BASE, place / "data", symlinks=True)
+        postgres.unpack_base(self._home, place / "data")
         (place / "data" / "recovery.signal").touch()
         archive = shlex.quote(str(self._home / postgres.ARCHIVE)).replace("%", "%%")
         settings = {

@@ -50,7 +50,8 @@ PATCHED: tuple[tuple[str, str, str], ...] = (
      "describe_export describe_import export_table_to_point_in_time import_table list_backups list_exports put_item "
      "restore_table_from_backup restore_table_to_point_in_time transact_write_items update_item update_table"),
     ("moto.dynamodbstreams.models", "DynamoDBStreamsBackend", "_get_table_from_arn get_records get_shard_iterator"),
-    ("moto.moto_server.werkzeug_app", "", "DomainDispatcherApplication MotoRequestHandler create_backend_app"),
+    ("moto.moto_server.werkzeug_app", "",
+     "DomainDispatcherApplication.get_backend_for_host MotoRequestHandler create_backend_app"),
     ("moto.rds.models", "DBInstance", "address default_port endpoint latest_restorable_time save_automated_backup"),
     ("moto.rds.models", "DBInstanceAutomatedBackup", "status"),
     ("moto.rds.models", "MasterUserSecret", "_generate_secret_string"),
@@ -121,12 +122,12 @@ def build(world: World) -> SandboxApplication:
     check_moto()
     install_clock(world.clock)
     from moto.dynamodb.models.dynamo_type import LimitedSizeDict
-    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     from ops.sandbox.aws import streams
     from ops.sandbox.aws.admin import Admin
     from ops.sandbox.aws.application import SandboxApplication
     from ops.sandbox.aws.dataplane import DataPlane
+    from ops.sandbox.aws.dispatch import Dispatcher
     from ops.sandbox.aws.history import History
     from ops.sandbox.aws.replicas import Replicas
     from ops.sandbox.aws.throughput import Meter
@@ -141,7 +142,7 @@ def build(world: World) -> SandboxApplication:
     _collect_rarely()
     return SandboxApplication(
         world,
-        DomainDispatcherApplication(create_backend_app),
+        Dispatcher(),
         DataPlane(world, history, meter),
         Admin(world, group, meter),
     )
@@ -152,6 +153,7 @@ def _collect_rarely() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    gc.enable()
 
 
 def _install_modules(world: World, records: History, group: Replicas, meter: Meter) -> None:

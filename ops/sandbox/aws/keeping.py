@@ -27,7 +27,7 @@ from moto.core.base_backend import BackendDict
 from ops.sandbox.aws.kept import FILE, CannotKeep
 from ops.sandbox.aws.world import World
 
-SCHEMA = 1
+SCHEMA = 2
 
 # every class with one instance that installed code refers to; a test compares this list with the source
 HOLDERS = (

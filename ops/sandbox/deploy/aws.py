@@ -50,6 +50,8 @@ class Aws:
 @cache
 def _models() -> Any:
     """botocore's models of the services, which never change: read once per process, not once per apply."""
-    from botocore.loaders import create_loader
+    from botocore.loaders import Loader
 
-    return create_loader()
+    from ops.sandbox.service_models import ModelFiles
+
+    return Loader(file_loader=ModelFiles())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,3 +59,25 @@ def test_moto_still_lacks_the_actions_that_the_sandbox_adds() -> None:
     from moto.dynamodb.responses import DynamoHandler
 
     assert [name for name in ADDED_ACTIONS if hasattr(DynamoHandler, name)] == []
+
+
+def test_a_host_is_given_to_the_service_that_moto_gives_it_to_also_when_it_is_asked_again() -> None:
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+    from ops.sandbox.aws.dispatch import Dispatcher
+
+    plain, ours = DomainDispatcherApplication(create_backend_app), Dispatcher()
+    for host in ("dynamodb.us-east-1.amazonaws.com", "s3.us-east-1.amazonaws.com", "moto_api", "rds", None, "nobody"):
+        assert [ours.get_backend_for_host(host) for _ in range(2)] == [plain.get_backend_for_host(host)] * 2
+    assert ours.get_backend_for_host("rds.us-east-1.amazonaws.com") == "rds"
+
+
+def test_cycles_are_collected_again_once_the_sandbox_is_built() -> None:
+    program = (
+        "import gc; gc.disable()\n"
+        "from ops.sandbox.aws.install import build\n"
+        "from ops.sandbox.aws.world import World\n"
+        "build(World(token='t')); print(gc.isenabled())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"

@@ -60,6 +60,7 @@ def test_data_and_socket_are_closed_to_other_users(server: PostgresServer) -> No
     home = Path(server.address).parent
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
     assert stat.S_IMODE((home / "data").stat().st_mode) == 0o700
+    assert stat.S_IMODE((home / postgres.BASE).stat().st_mode) == 0o600
     assert stat.S_IMODE((home / "s" / ".s.PGSQL.5432").stat().st_mode) == 0o700
 
 
