@@ -139,7 +139,7 @@ def ask(process: ProcessRecord, number: signal.Signals) -> None:
 
 
 def stop(process: ProcessRecord, clock: Clock, *, first: signal.Signals, grace_s: float) -> bool:
-    """Ask with `first`, kill the whole session after `grace_s`; True when the process is gone."""
+    """Ask with `first`, kill it and the whole group that it leads after `grace_s`; True when the process is gone."""
     if not alive(process):
         return True
     _send(process.pid, first)
@@ -147,6 +147,7 @@ def stop(process: ProcessRecord, clock: Clock, *, first: signal.Signals, grace_s
         return True
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+    _send(process.pid, signal.SIGKILL)  # it may lead none, as an initdb does
     return _gone_within(process, clock, 2.0)
 
 

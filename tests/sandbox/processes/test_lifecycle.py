@@ -18,7 +18,7 @@ from loader.artists import Database, read_artists
 from ops.clock import SystemClock
 from ops.errors import Locked, OpsError, PortTaken, SandboxBroken, SandboxNotRunning, StateFolderUnusable
 from ops.progress import SilentProgress
-from ops.sandbox import lifecycle, postgres, processes
+from ops.sandbox import children, lifecycle, postgres, processes
 from ops.sandbox.ending import leftovers
 from ops.sandbox.lifecycle import SandboxOptions, SandboxStatus
 from ops.sandbox.postgres import PostgresServer
@@ -208,6 +208,19 @@ def test_a_failure_halfway_takes_everything_down_again(folder: Path, monkeypatch
     assert not folder.exists()
 
 
+def test_a_part_that_does_not_start_takes_down_those_that_are_still_starting(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise SandboxBroken("the source does not start")
+
+    monkeypatch.setattr(children, "spawn_spotify", fail)
+    with pytest.raises(SandboxBroken, match="the source does not start"):
+        lifecycle.up(SandboxOptions(folder, items=50), SilentProgress())
+    assert processes_of(folder) == []
+    assert not folder.exists()
+
+
 def test_no_sandbox_is_said_with_the_command_that_starts_one(tmp_path: Path) -> None:
     with pytest.raises(SandboxNotRunning) as caught:
         lifecycle.status(tmp_path / "nothing")
@@ -235,6 +248,19 @@ def test_a_process_that_ignores_the_polite_signal_is_killed(tmp_path: Path) -> N
     assert wait_until(lambda: (tmp_path / "log").read_text() != "")
     assert processes.stop(child, SystemClock(), first=signal.SIGTERM, grace_s=0.2)
     assert not processes.alive(child)
+
+
+def test_a_process_that_leads_no_group_is_killed_as_well() -> None:
+    command = ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        stubborn = processes.record("stubborn", child.pid)
+        try:
+            assert processes.stop(stubborn, SystemClock(), first=signal.SIGTERM, grace_s=0.2)
+            assert not processes.alive(stubborn)
+        finally:
+            child.kill()
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the first thread's state is read from /proc")
