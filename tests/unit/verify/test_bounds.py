@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tracemalloc
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from ops.verify import merge
 from ops.verify.compare import TtlRule, compare
 from ops.verify.details import Notes
 from ops.verify.fingerprint import Record, TableDigest, digest, recorder
+from ops.verify.merge import differences
 from ops.verify.seal import Seal, SealSubject, read_records, seal_of, write_records
 from ops.verify.sides import LinesSide, RecordsSide
 from ops.verify.spill import FAULT, NOWHERE, PARTS, ROW, Row, Spill, SpillFile
@@ -326,3 +328,41 @@ def test_a_differing_key_that_is_known_by_its_digest_alone_is_not_read_again_on_
     # The changed one has a key on the live side; the missing one has none anywhere.
     assert (result.changed, result.missing) == (1, 1)
     assert set(asked) == {1}
+
+
+def test_a_changed_key_is_named_by_whichever_side_knows_it() -> None:
+    items = some_items(3)
+    changed: list[Item] = [{**items[0], "n": {"N": "99"}}, *items[1:]]
+    bare = [Record(record.key, record.item) for record in map(recorder(KEYS), items)]
+    side = RecordsSide(SideInfo("seal", "kept"), lambda: iter(bare), len(bare))
+    for expected, found in ((side, expected_side(changed)), (expected_side(changed), side)):
+        [difference] = compare(expected, found, keys=KEYS).differences
+        assert (difference.kind, difference.key) == ("changed", {"pk": {"S": "k0"}})
+
+
+def test_a_part_that_cannot_be_read_ends_the_merge_and_leaves_no_file(tmp_path: Path) -> None:
+    with Spill(tmp_path) as whole, Spill(tmp_path) as broken:
+        for row in rows(300):
+            whole.add(*row)
+            broken.add(*row)
+
+        def pieces(number: int) -> Iterator[bytes]:
+            raise RunFolderUnusable("gone")
+
+        broken.pieces = pieces  # type: ignore[method-assign]
+        with pytest.raises(RunFolderUnusable, match="gone"):
+            list(differences(whole, broken, at_once=1, folder=tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 1000])
+def test_parts_are_merged_alike_however_many_rows_are_looked_at_together(tmp_path: Path, at_once: int) -> None:
+    mine, theirs = rows(400), [Row(key, item, place + 1) for key, item, place in rows(390)]
+    theirs[7] = Row(theirs[7].key, bytes(32), theirs[7].place)
+    with Spill(tmp_path) as left, Spill(tmp_path) as right:
+        for spill, some in ((left, [*mine, mine[3]]), (right, theirs)):
+            for row in some:
+                spill.add(*row)
+        found = list(differences(left, right, at_once=at_once, folder=tmp_path))
+    kinds = Counter(one.kind for one in found)
+    assert kinds == {"missing": 10, "changed": 1, "duplicate": 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -59,3 +60,39 @@ def test_the_control_is_caught_whatever_the_items_hold(count: int, seed: int) ->
             outcome = stream_control(side, found, keys=KEYS, random=Random(seed), known=known)
         assert outcome.caught
         assert len(outcome.found) == len(outcome.planted) == min(count, len(KINDS))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "changed"),
+    [
+        ("number", {"N": "0"}, {"N": "1"}), ("number", {"N": "120"}, {"N": "130"}), ("number", {"N": "9"}, {"N": "1"}),
+        ("number", {"N": "-0.9"}, {"N": "-0.1"}), ("number", {"N": "1.24"}, {"N": "1.25"}),
+        ("type", {"N": "7"}, {"S": "7"}), ("text", {"S": "a"}, {"S": "a "}), ("text", {"S": ""}, {"S": " "}),
+        ("set", {"SS": ["b", "a"]}, {"SS": ["b", "a", "ba"]}), ("binary", {"B": "AP8="}, {"B": "AP4="}),
+        ("binary", {"B": ""}, {"B": "AA=="}), ("binary", {"B": "AA=="}, {"B": "AQ=="}),
+        ("empty", {"S": ""}, {"NULL": True}), ("flag", {"BOOL": True}, {"BOOL": False}),
+        ("flag", {"BOOL": False}, {"BOOL": True}),
+        ("number", {"M": {"b": {"N": "1"}, "a": {"S": "x"}}}, {"M": {"b": {"N": "2"}, "a": {"S": "x"}}}),
+        ("number", {"M": {"b": {"N": "1"}, "a": {"N": "5"}}}, {"M": {"b": {"N": "1"}, "a": {"N": "6"}}}),
+        ("number", {"L": [{"S": "x"}, {"N": "1"}, {"N": "5"}]}, {"L": [{"S": "x"}, {"N": "2"}, {"N": "5"}]}),
+    ],
+)  # fmt: skip
+def test_the_smallest_change_of_each_kind_is_made(kind: str, value: Any, changed: Any) -> None:
+    assert alter({"pk": {"S": "key"}, "x": value}, kind, KEYS) == {"pk": {"S": "key"}, "x": changed}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("number", {"S": "1"}), ("type", {"S": "1"}), ("text", {"N": "1"}), ("set", {"NS": ["1"]}),
+        ("binary", {"S": "AA=="}), ("empty", {"S": "x"}), ("empty", {"SS": ["x"]}), ("flag", {"NULL": True}),
+        ("number", {"L": []}), ("number", {"M": {"a": {"S": "1"}}}),
+    ],
+)  # fmt: skip
+def test_what_has_nothing_of_a_kind_is_not_changed(kind: str, value: Any) -> None:
+    assert alter({"pk": {"S": "key"}, "x": value}, kind, KEYS) is None
+
+
+def test_an_attribute_that_is_no_key_is_left_out() -> None:
+    item: Item = {"pk": {"S": "key"}, "b": {"S": "x"}, "a": {"N": "1"}}
+    assert alter(item, "attribute", KEYS) == {"pk": {"S": "key"}, "b": {"S": "x"}}

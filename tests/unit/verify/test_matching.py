@@ -74,3 +74,17 @@ def test_an_odd_value_is_only_equal_to_itself() -> None:
     odd = Expression("#a = :v", {"#a": "n"}, {":v": {"N": "NaN"}})
     assert matcher(odd).matches({"n": {"N": "NaN"}})
     assert not matcher(odd).matches({"n": {"N": "nan"}})
+
+
+@pytest.mark.parametrize(("left", "right"), [("AA==", "+A=="), ("+A==", "/w=="), ("AA==", "AAA="), ("", "AA==")])
+def test_binaries_are_in_the_order_of_their_bytes(left: str, right: str) -> None:
+    expression = Expression("#a < :v", {"#a": "b"}, {":v": {"B": right}})
+    assert matcher(expression).matches({"b": {"B": left}})
+    back = Expression("#a < :v", {"#a": "b"}, {":v": {"B": left}})
+    assert not matcher(back).matches({"b": {"B": right}})
+
+
+def test_a_binary_begins_with_its_first_bytes() -> None:
+    expression = Expression("begins_with(#a, :v)", {"#a": "b"}, {":v": {"B": "AP8="}})
+    assert matcher(expression).matches({"b": {"B": "AP/+"}})
+    assert not matcher(expression).matches({"b": {"B": "AP4="}})

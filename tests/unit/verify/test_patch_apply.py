@@ -54,3 +54,11 @@ def test_the_cost_bound_counts_every_index_twice() -> None:
     small = Change(KEY, None, item(a="1"))
     assert (write_units(small, 0), write_units(small, 2)) == (1, 5)
     assert write_units(Change(KEY, item(a="x" * 1500), None), 1) == 6
+
+
+def test_as_many_attributes_as_a_condition_holds_are_compared_and_with_one_more_only_those_that_change() -> None:
+    for count, compared in ((COMPARED_ATTRIBUTES, COMPARED_ATTRIBUTES), (COMPARED_ATTRIBUTES + 1, 1)):
+        many = {f"x{number}": "v" for number in range(count)}
+        params = update_params(Change(KEY, item(**many), item(**{**many, "x0": "w"})), ("pk",))
+        assert params is not None
+        assert params["ConditionExpression"].count(" = ") == compared

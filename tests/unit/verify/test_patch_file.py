@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -210,3 +211,17 @@ def test_a_note_and_the_table_of_a_patch_are_read_back(tmp_path: Path) -> None:
 def test_a_key_that_stands_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="stands twice"):
         by_key([ONE, TWO], KEYS)
+
+
+def test_a_patch_and_its_name_are_forced_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    forced: list[tuple[bool, bool]] = []
+    path = tmp_path / "p.jsonl"
+
+    def fsync(number: int) -> None:
+        forced.append((stat.S_ISDIR(os.fstat(number).st_mode), path.exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with PatchWriter(path, HEAD) as writer:
+        writer.add(Change({"pk": {"S": "a"}}, None, ONE))
+    # The file before it has its name, the folder after.
+    assert forced == [(False, False), (True, True)]
