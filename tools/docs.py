@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # the pages are made from tests and tools too
 MADE = "<!-- Made by `make docs` from the code. Do not edit. -->\n\n"
 
 
@@ -77,21 +78,10 @@ def environment_schema() -> str:
 
 
 def sandbox_page() -> str:
-    """What the sandbox claims of AWS, with sources and tests, and what it does not imitate."""
-    from ops.sandbox.aws.claims import NOT_IMITATED, claims
+    """What the sandbox claims of AWS, what it does not imitate, and how it scores."""
+    from tools.sandbox_page import page
 
-    lines = [
-        MADE + "# What the sandbox claims\n",
-        "Each line is a behaviour of AWS that the sandbox shows, with its source and the test that states it. None of",
-        "them has been confirmed on a real account by this project: AWS documents them or, where the source says",
-        "so, observed by others. What a sandbox cannot prove is listed at the end, and in every drill report.\n",
-        "| Id | Behaviour | Source | Test |",
-        "|---|---|---|---|",
-    ]
-    lines.extend(f"| {one.id} | {one.statement} | {one.source} | `{one.test}` |" for one in claims())
-    lines.extend(["\n## Not imitated\n", "| Id | What a sandbox run says nothing about |", "|---|---|"])
-    lines.extend(f"| {gap.id} | {gap.statement} |" for gap in NOT_IMITATED)
-    return "\n".join(lines) + "\n"
+    return MADE + page()
 
 
 PAGES: dict[str, Callable[[], str]] = {

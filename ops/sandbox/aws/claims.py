@@ -423,9 +423,10 @@ NOT_IMITATED: tuple[Gap, ...] = (
     Gap("GAP-22", "Contributor Insights report nothing and Kinesis destinations receive nothing: the settings only."),
     Gap("GAP-23", "AWS starts a restore although it refuses an empty override structure; the sandbox only refuses."),
     Gap("GAP-24", "Dates of S3 buckets, secrets and scaling targets: this machine's clock, not the sandbox's."),
-    Gap("GAP-25", "PartiQL that moto's parser does not read: refused as not imitated, and nothing is changed."),
-    Gap("GAP-27", "Vector indexes, witnesses and settings of global tables: refused as not imitated."),
+    Gap("GAP-25", "PartiQL: moto judges some conditions wrongly (IN or several at once); the unreadable is refused."),
     Gap("GAP-26", "The struct around the images of an incremental ION line: `Record`, not confirmed on the service."),
+    Gap("GAP-27", "Vector indexes, witnesses and settings of global tables: refused as not imitated."),
+    Gap("GAP-28", "The API before expressions: ConditionalOperator OR; what AttributeUpdates may do to which type."),
 )  # fmt: skip
 
 
