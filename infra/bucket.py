@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra.options import child, keeps_data
+from infra.options import guards_data, keeps_data
 
 _NONCURRENT_DAYS = 30
 _ABANDONED_UPLOAD_DAYS = 7
@@ -36,7 +36,7 @@ def guarded_bucket(name: str, args: BucketArgs, parent: pulumi.Resource) -> aws.
         opts=keeps_data(parent),
     )
     versioning = aws.s3.BucketVersioning(
-        name, bucket=bucket.bucket, versioning_configuration={"status": "Enabled"}, opts=child(parent)
+        name, bucket=bucket.bucket, versioning_configuration={"status": "Enabled"}, opts=guards_data(parent)
     )
     _encrypted(name, args, bucket, parent)
     _private(name, bucket, parent)
@@ -46,7 +46,7 @@ def guarded_bucket(name: str, args: BucketArgs, parent: pulumi.Resource) -> aws.
             name,
             bucket=bucket.bucket,
             rule={"default_retention": {"mode": args.lock_mode, "days": args.lock_days}},
-            opts=child(parent, [versioning]),
+            opts=guards_data(parent, [versioning]),
         )
     return bucket
 
@@ -64,7 +64,7 @@ def _encrypted(name: str, args: BucketArgs, bucket: aws.s3.Bucket, parent: pulum
                 "bucket_key_enabled": True,
             }
         ],
-        opts=child(parent),
+        opts=guards_data(parent),
     )
 
 
@@ -76,17 +76,17 @@ def _private(name: str, bucket: aws.s3.Bucket, parent: pulumi.Resource) -> None:
         block_public_policy=True,
         ignore_public_acls=True,
         restrict_public_buckets=True,
-        opts=child(parent),
+        opts=guards_data(parent),
     )
     aws.s3.BucketOwnershipControls(
-        name, bucket=bucket.bucket, rule={"object_ownership": "BucketOwnerEnforced"}, opts=child(parent)
+        name, bucket=bucket.bucket, rule={"object_ownership": "BucketOwnerEnforced"}, opts=guards_data(parent)
     )
     # After the block: S3 refuses concurrent changes of one bucket's access settings (OperationAborted).
     aws.s3.BucketPolicy(
         name,
         bucket=bucket.bucket,
         policy=bucket.arn.apply(lambda arn: json.dumps(bucket_policy(arn))),
-        opts=child(parent, [block]),
+        opts=guards_data(parent, [block]),
     )
 
 
@@ -104,7 +104,7 @@ def _expiring(name: str, args: BucketArgs, bucket: aws.s3.Bucket, parent: pulumi
                 "abort_incomplete_multipart_upload": {"days_after_initiation": _ABANDONED_UPLOAD_DAYS},
             }
         ],
-        opts=child(parent),
+        opts=guards_data(parent),
     )
 
 

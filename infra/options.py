@@ -17,6 +17,11 @@ def child(parent: pulumi.Resource, depends_on: Sequence[pulumi.Resource] | None 
     return pulumi.ResourceOptions(parent=parent, depends_on=depends_on)
 
 
+def guards_data(parent: pulumi.Resource, depends_on: Sequence[pulumi.Resource] | None = None) -> pulumi.ResourceOptions:
+    """Options of what protects data that stays: a bucket that outlives its stack must not lose its locks with it."""
+    return pulumi.ResourceOptions(parent=parent, retain_on_delete=True, depends_on=depends_on)
+
+
 def keeps_data(
     parent: pulumi.Resource,
     *,

@@ -14,7 +14,7 @@ RULES = (
     Rule(
         "time-travel", f"every table keeps {MINIMUM_PITR_DAYS} days of point-in-time recovery", rules_tables.time_travel
     ),
-    Rule("kept", "what holds data is protected and retained", rules_stores.kept),
+    Rule("kept", "what holds data is protected and retained, what guards it is retained with it", rules_stores.kept),
     Rule("guarded", "tables, replicas and databases have deletion protection", rules_stores.guarded),
     Rule("scaled", "every provisioned table and index scales reads and writes in every Region", rules_tables.scaled),
     Rule("target", f"scaling tracks {TARGET_PERCENT} %", rules_tables.target_utilization),

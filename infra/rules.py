@@ -21,6 +21,16 @@ SELECTION = "aws:backup/selection:Selection"
 TARGET = "aws:appautoscaling/target:Target"
 POLICY = "aws:appautoscaling/policy:Policy"
 PARAMETER = "aws:ssm/parameter:Parameter"
+# What keeps data safe and is retained with it; it may be replaced, so it is not protected.
+GUARD_TYPES = (
+    "aws:s3/bucketVersioning:BucketVersioning",
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+    "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
+    "aws:s3/bucketPolicy:BucketPolicy",
+    OBJECT_LOCK,
+    "aws:backup/vaultLockConfiguration:VaultLockConfiguration",
+)
 DATA_TYPES = (TABLE, REPLICA, DATABASE, CLUSTER, MEMBER, BUCKET, KEY, SECRET, VAULT)
 
 

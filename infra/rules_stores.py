@@ -9,6 +9,7 @@ from infra.rules import (
     CLUSTER,
     DATA_TYPES,
     DATABASE,
+    GUARD_TYPES,
     MEMBER,
     MINIMUM_BACKUP_DAYS,
     OBJECT_LOCK,
@@ -28,6 +29,9 @@ def kept(resources: Sequence[Resource]) -> Found:
         missing = [name for name, flag in (("protect", resource.protect), ("retain", resource.retain)) if flag is False]
         if missing:
             yield resource.name, f"holds data and lacks {' and '.join(missing)}"
+    for guard in of_type(resources, *GUARD_TYPES):
+        if guard.retain is False:
+            yield guard.name, "guards data that stays and would go itself"
 
 
 def guarded(resources: Sequence[Resource]) -> Found:

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra.options import child, component_type, keeps_data
+from infra.options import child, component_type, guards_data, keeps_data
 from infra.settings import BackupSettings
 
 _START_WINDOW_MINUTES = 60
@@ -113,7 +113,7 @@ class Vault(pulumi.ComponentResource):
             min_retention_days=settings.lock_days,
             changeable_for_days=settings.lock_grace_days or None,
             region=region,
-            opts=child(self),
+            opts=guards_data(self),
         )
 
     def _testing(self, name: str, schedule: str, role: aws.iam.Role) -> None:

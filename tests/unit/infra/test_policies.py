@@ -3,10 +3,12 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +18,7 @@ from infra.policies import RULES, violations
 from infra.rules import Resource
 from infra.stack import Stack
 
+ROOT = Path(__file__).parents[3]
 Fault = Callable[[Resource], Resource | None]
 BOOKS = {
     "partitionKey": "Author",
@@ -69,6 +72,8 @@ FAULTS: list[tuple[str, str, Fault]] = [
     ("time-travel", policies.REPLICA, set_to(pointInTimeRecovery=False)),
     ("kept", policies.BUCKET, lambda found: replace(found, protect=False)),
     ("kept", policies.DATABASE, lambda found: replace(found, retain=False)),
+    ("kept", "aws:s3/bucketPolicy:BucketPolicy", lambda found: replace(found, retain=False)),
+    ("kept", policies.OBJECT_LOCK, lambda found: replace(found, retain=False)),
     ("guarded", policies.TABLE, set_to(deletionProtectionEnabled=False)),
     ("guarded", policies.DATABASE, set_to(deletionProtection=False)),
     ("scaled", policies.TARGET, gone),
@@ -115,6 +120,58 @@ def test_a_planted_fault_breaks_its_rule(stack: list[Resource], rule: str, type_
 
 def test_every_rule_has_a_planted_fault() -> None:
     assert {rule for rule, _, _ in FAULTS} == {rule.name for rule in RULES}
+
+
+STREAM = "arn:aws:kinesis:us-east-1:123456789012:stream/changes"
+KEYS = {
+    "tableKmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/1234",
+    "replicaKmsKeyArns": json.dumps({"us-west-2": "arn:aws:kms:us-west-2:123456789012:key/1234"}),
+}
+VARIANTS: dict[str, dict[str, str]] = {
+    "PostgreSQL in two zones, backed up in another Region": {
+        "databaseMultiAz": "true",
+        "databaseBackupRegion": "us-west-2",
+    },
+    "MySQL": {"databaseEngine": "mysql"},
+    "Aurora MySQL": {"databaseEngine": "aurora-mysql"},
+    "Aurora PostgreSQL with a reader": {"databaseEngine": "aurora-postgresql", "databaseMultiAz": "true"},
+    "no database": {"databaseEnabled": "false"},
+    "on demand with ceilings": {"billingMode": "PAY_PER_REQUEST", "onDemandMaximumReadUnits": "100"},
+    "infrequent access, two replicas": {
+        "tableClass": "STANDARD_INFREQUENT_ACCESS",
+        "replicaRegions": "us-west-2,eu-west-1",
+    },
+    "customer keys": {"replicaRegions": "us-west-2", **KEYS},
+    "Kinesis": {"kinesisStreamArn": STREAM},
+    "a second table with a local index": {"tables": json.dumps({"top_tracks": {}, "books": BOOKS})},
+    "evidence under Object Lock": {"evidenceLockDays": "30", "evidenceLockMode": "COMPLIANCE"},
+    "bastion and endpoints": {"bastionEnabled": "true", "interfaceEndpoints": "kms"},
+    "locked backups, copied, tried": {
+        "backupLockDays": "7",
+        "backupCopyRegion": "us-west-2",
+        "restoreTestingSchedule": "cron(0 6 ? * 1 *)",
+    },
+    "cache and every alarm": {
+        "cacheEnabled": "true",
+        "restoreProofDays": "7",
+        "importErrorAlarm": "true",
+        "alarmEmail": "a@example.org",
+    },
+    "adopted table and database": {"adoptTables": "top_tracks", "adoptDatabase": "true"},
+}
+
+
+@pytest.mark.parametrize("values", VARIANTS.values(), ids=VARIANTS)
+def test_every_variant_keeps_every_rule(record: Any, values: dict[str, str]) -> None:
+    assert violations(recorded(record, **values)) == []
+
+
+@pytest.mark.parametrize("name", ["Pulumi.dev.yaml", "Pulumi.prod.yaml.example"])
+def test_the_example_stacks_keep_every_rule(record: Any, name: str) -> None:
+    found = yaml.safe_load((ROOT / name).read_text())["config"]
+    own = {key.removeprefix("dynamo-ops:"): value for key, value in found.items() if key.startswith("dynamo-ops:")}
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in own.items()}
+    assert violations(recorded(record, **texts)) == []
 
 
 @settings(max_examples=12, deadline=None)
