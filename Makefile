@@ -50,6 +50,10 @@ mutate: $(READY) ## Mutation tests of the comparison and the writer (MUTATE="--s
 up-sandbox: $(READY) ## Apply infra/ to a running sandbox with the real Pulumi CLI
 	$(BIN)/python tools/up_sandbox.py
 
+.PHONY: stacks
+stacks: $(READY) ## Apply both example stacks to a sandbox and print every declared setting as found
+	$(BIN)/python tools/show_stacks.py
+
 .PHONY: fix
 fix: $(READY) ## Apply the formatter and the safe fixes
 	$(BIN)/ruff check --fix .
