@@ -33,3 +33,7 @@ Processes = Annotated[
         help="Read exports and files by this many processes, one for each processor by default; 1 takes least memory.",
     ),
 ]
+Keys = Annotated[
+    str | None,
+    typer.Option("--keys", metavar="PK[,SK:N]", help="Key attributes, where neither side is a table or an export."),
+]

@@ -9,7 +9,7 @@ import typer
 
 from ops.commands._context import App, Outcome
 from ops.commands._flow import one_of, open_session, proof_shape
-from ops.commands._options import MaxRcu, Processes
+from ops.commands._options import Keys, MaxRcu, Processes
 from ops.errors import BadArgument
 from ops.report.json import to_data
 from ops.report.text import comparison
@@ -45,6 +45,7 @@ def diff(
     limit: Annotated[int, typer.Option(min=1, help="At most this many differing keys are shown.")] = 20,
     max_rcu: MaxRcu = None,
     processes: Processes = None,
+    keys: Keys = None,
     ignore: Annotated[list[str] | None, typer.Option(metavar="ATTR", help="Leave this attribute out.")] = None,
 ) -> None:
     """Compare every item of two sides exactly; exit 4 and the keys on any difference.
@@ -55,7 +56,7 @@ def diff(
     from ops.flows import verifying
     from ops.flows.sides import Limits
 
-    limits = Limits(max_rcu, processes)
+    limits = Limits(max_rcu, processes, keys)
     one_of("--format", form, ("summary", "keys", "full", "patch"))
     if (form == "patch") != (out is not None):
         raise BadArgument("--format patch and --out FILE belong together")

@@ -8,7 +8,7 @@ import typer
 
 from ops.commands._context import Outcome
 from ops.commands._flow import one_of, open_session, proof_shape
-from ops.commands._options import MaxRcu, Processes
+from ops.commands._options import Keys, MaxRcu, Processes
 from ops.report.text import comparison, facts
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def verify(
     limit: Annotated[int, typer.Option(min=1, help="At most this many differing keys are shown.")] = 20,
     max_rcu: MaxRcu = None,
     processes: Processes = None,
+    keys: Keys = None,
 ) -> None:
     """Prove that a table or an export holds exactly what was expected; exit 4 names the keys."""
     from ops.flows import verifying
@@ -57,7 +58,7 @@ def verify(
         control=one_of("--control", control, ("stream", "none")) == "stream",
         ignore=tuple(ignore or ()),
         seed=seed,
-        limits=Limits(max_rcu, processes),
+        limits=Limits(max_rcu, processes, keys),
     )
     found = verifying.verify(session, subject, against, options)
     errors = verifying.problems(found, subject, against)

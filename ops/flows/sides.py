@@ -39,10 +39,13 @@ NAMED_KEYS = 5
 class Limits:
     """What a comparison may take: of live tables read units a second (as `CapacityLimit.of` takes them), of this
     machine processes that read exports and files, each with at most some 75 MB of memory.
+
+    `keys` names the key attributes (`artist_id,year:N`) where neither a table nor an export does.
     """
 
     max_rcu: str | None = None
     processes: int | None = None
+    keys: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,8 @@ class Context:
         """The key attributes, or the error that says how to make them known."""
         if self.keys is None:
             raise BadArgument(
-                f"the key attributes of {where} are not known", fix=("compare it with a table or with an export",)
+                f"the key attributes of {where} are not known",
+                fix=("name them, with types that are not S: --keys artist_id,year:N", "compare it with a table"),
             )
         return self.keys
 
@@ -111,7 +115,7 @@ def seal_side(kept: keeping.KeptSeal) -> RecordsSide:
 
 
 def file_side(path: Path, keys: KeySchema, ttl: str | None = None) -> LinesSide:
-    """A file of JSON lines: DynamoDB JSON with or without the `Item` wrapper."""
+    """A file of JSON lines: DynamoDB JSON with or without the `Item` wrapper, plain or packed."""
     files = (LineFile(path, wrapped=False),)
     plain = FilesSide(SideInfo("lines", str(path)), files, keys, None, ttl)
     return LinesSide(plain.info, plain.read, keys, None, ttl, files=lambda: files)

@@ -98,10 +98,29 @@ def open_both(
     """Both sides with the key attributes and the TTL attribute that they share."""
     tables = [one for one in (_table(session, right), _table(session, left)) if one is not None]
     keys, ttl = _keys_and_ttl(session, tables, (right, left))
+    if limits.keys is not None:
+        named = keys_of_text(limits.keys)
+        if keys is not None and keys != named:
+            raise BadArgument(f"--keys {limits.keys} is not the key of what is compared: {_keys_text(keys)}")
+        keys = named
     context = sides.Context(session, folder, keys, ttl, limits.max_rcu)
     expected, found = sides.open_side(context, left), sides.open_side(context, right)
     known = context.known_keys(left)
     return sides.without(expected, ignore, known), sides.without(found, ignore, known), known, ttl
+
+
+def keys_of_text(text: str) -> KeySchema:
+    """`artist_id,year:N` as a key schema; the type is S where none is named."""
+    parts = [part.strip().partition(":") for part in text.split(",")]
+    pairs = [(name, kind or "S") for name, _, kind in parts]
+    bad = not 1 <= len(pairs) <= 2 or any(not name or kind not in ("S", "N", "B") for name, kind in pairs)
+    if bad or len(dict(pairs)) != len(pairs):
+        raise BadArgument(f"--keys {text} names no key", fix=("write --keys PARTITION or --keys PARTITION,SORT:N",))
+    return KeySchema(*pairs[0], *(pairs[1] if len(pairs) == 2 else (None, None)))
+
+
+def _keys_text(keys: KeySchema) -> str:
+    return ",".join(f"{name}:{kind}" for name, kind in keys.types.items())
 
 
 def _table(session: Session, text: str) -> TableTarget | None:

@@ -10,6 +10,7 @@ from typing import IO, Any, Self, cast
 from isal import isal_zlib
 
 from ops.errors import BadArgument, ExportCorrupt, OpsError
+from ops.recovery.packing import unpacked as packed_as
 
 BLOCK_BYTES = 1 << 16
 _PACKED_BYTES = 1 << 16
@@ -46,8 +47,7 @@ class LineFile:
         rest = b""
         try:
             with self.path.open("rb") as file:
-                chunks = unpacked(file) if self.path.name.endswith(".gz") else iter(lambda: file.read(BLOCK_BYTES), b"")
-                for chunk in chunks:
+                for chunk in self._chunks(file):
                     end = chunk.rfind(b"\n") + 1
                     if not end:
                         rest += chunk
@@ -58,6 +58,13 @@ class LineFile:
             raise self._unusable("cannot be read", "size", f"not a whole file: {error}") from error
         if rest:
             yield rest + b"\n"
+
+    def _chunks(self, file: IO[bytes]) -> Iterator[bytes]:
+        if self.path.name.endswith(".gz"):
+            yield from unpacked(file)
+            return
+        with packed_as(self.path.name, file) as plain:
+            yield from iter(lambda: plain.read(BLOCK_BYTES), b"")
 
     def lines_at(self, wanted: Iterable[int]) -> Iterator[tuple[int, bytes]]:
         """The lines of these numbers (from 0), in order; the file is read only as far as needed."""

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.recovery_stage import Stage
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +113,43 @@ def test_exports_are_compared_alike_by_any_number_of_processes(stage: Stage, pai
     assert answers[0].out == answers[1].out
     assert "20 expected, 22 found   missing 0   extra 2   changed 0" in answers[0].out
     assert stage.ops("diff", *pair, "--processes", "0").code == 2
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz", "jsonl.zst"])
+def test_two_files_are_compared_by_the_keys_that_are_named(stage: Stage, tmp_path: Path, ending: str) -> None:
+    packs: dict[str, Callable[[bytes], bytes]] = {
+        "jsonl": bytes, "jsonl.gz": gzip.compress, "jsonl.zst": zstd.compress,
+    }  # fmt: skip
+    pack = packs[ending]
+    left = [{"pk": {"S": "a"}, "sk": {"N": str(at)}, "v": {"N": "1.0"}} for at in range(30)]
+    right = [{**one, "sk": {"N": f"{one['sk']['N']}.0"}, "v": {"N": "1"}} for one in left[1:]]
+    right[5]["v"] = {"N": "2"}
+    paths = [tmp_path / f"{name}.{ending}" for name in ("left", "right")]
+    for path, items in zip(paths, (left, right), strict=True):
+        path.write_bytes(pack("".join(json.dumps(one) + "\n" for one in items).encode()))
+    words = ("diff", *map(str, paths))
+    unknown = stage.ops(*words)
+    assert unknown.code == 2
+    assert "--keys" in unknown.err
+    done = stage.ops(*words, "--keys", "pk,sk:N")
+    assert done.code == 4, done.err
+    assert "30 expected, 29 found   missing 1   extra 0   changed 1" in done.out
+    assert " ~ a/6.0   changed" in done.out or " ~ a/6   changed" in done.out
+    ignored = stage.ops(*words, "--keys", "pk,sk:N", "--ignore", "v", "-o", "json")
+    assert ignored.document["result"]["changed"] == 0
+    assert stage.ops("diff", str(paths[0]), str(paths[0]), "--keys", "pk,sk:N").code == 0
+
+
+@pytest.mark.parametrize("keys", ["", "a,b,c", "a:X", "a,a", ":S"])
+def test_keys_that_are_none_are_a_usage_error(stage: Stage, tmp_path: Path, keys: str) -> None:
+    path = tmp_path / "items.jsonl"
+    path.write_text('{"pk":{"S":"a"}}\n')
+    done = stage.ops("diff", str(path), str(path), "--keys", keys)
+    assert done.code == 2
+    assert "names no key" in done.err
+
+
+def test_other_keys_than_those_of_a_table_are_refused(stage: Stage, pair: Any) -> None:
+    done = stage.ops("diff", *pair, "--keys", "artist_id")
+    assert done.code == 2
+    assert "artist_id:S,id:S" in done.err

@@ -39,7 +39,7 @@ def test_a_repair_through_faults_gives_what_a_calm_one_gives(
     wanted = [{**track(number), "popularity": {"N": "4000"}} for number in range(5, 70)]
     path = bench.patch(wanted)
     stage.control.set_fault(
-        fault, share=0.3, seed=7, operations=("UpdateItem", "PutItem", "DeleteItem", "GetItem", "BatchGetItem")
+        fault, share=0.2, seed=7, operations=("UpdateItem", "PutItem", "DeleteItem", "GetItem", "BatchGetItem")
     )
     done = bench.repair(patch=path)
     stage.control.clear_faults()
