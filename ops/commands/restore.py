@@ -85,7 +85,10 @@ def restore(
     with app.run(session, resume) as run:
         done = restoring.restore(session, run, table, options)
         errors = restoring.problems(done, proof_waived=expect == "none")
-        following = (f"ops settings diff ddb:{done.target} --against {resource}",)
+        following: tuple[str, ...] = (f"ops settings diff ddb:{done.target} --against {resource}",)
+        if table.logical is not None and not options.cutover:
+            switch = f"--cutover pointer --confirm {table.logical}"
+            following += (f"ops restore {resource} --resume {run.id} {switch}",)
         app.finish(Outcome(_shape(done), _lines(done, limit), errors=errors, next=following, run=run.id))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from infra.environment import pointer_path
 from ops.clock import rfc3339
 from ops.environment import TableTarget
@@ -40,7 +42,8 @@ def _plan_or_resume(session: Session, run: Run, table: TableTarget, options: Res
     plan = RestorePlan.of(options_of(run))
     if plan.source != table.physical:
         raise BadArgument(f"run {run.id} is a restore of {plan.source}, not of {table.physical}")
-    return plan
+    # asked for when the run is gone on with: a table is often switched to only after a look at it
+    return replace(plan, cutover=plan.cutover or options.cutover)
 
 
 class _Restore:

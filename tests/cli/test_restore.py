@@ -233,6 +233,16 @@ def test_a_cutover_needs_the_name_and_moves_only_a_proven_table(stage: Stage) ->
     assert pointer["Value"] == f"{table}-new"
 
 
+def test_a_finished_restore_is_switched_to_later_by_the_line_it_printed(stage: Stage) -> None:
+    table = stage.declare(items=3)
+    first = stage.ops("restore", table, "--latest", "--as", f"{table}-later")
+    line = next(one for one in first.err.splitlines() if "--cutover pointer" in one)
+    done = stage.ops(*line.split("ops ", 1)[1].split())
+    assert done.code == 0, done.err
+    pointer = stage.client("ssm").get_parameter(Name=f"/music/dev/tables/{table}")["Parameter"]
+    assert pointer["Value"] == f"{table}-later"
+
+
 def test_an_unknown_run_cannot_be_resumed(stage: Stage) -> None:
     table = stage.declare(items=1)
     done = stage.ops("restore", table, "--resume", "01JD7QZK5V8M3N9T2R6W4XYB1C")
