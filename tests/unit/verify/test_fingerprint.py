@@ -9,9 +9,15 @@ import orjson
 import pytest
 
 from ops.model.items import Item, KeySchema
+from ops.model.proof import SideInfo
+from ops.verify import fingerprint
 from ops.verify.canonical import ShapeError, canonical_item
 from ops.verify.fingerprint import TableDigest, bucket_of, expiry_of, recorder
+from ops.verify.patch_apply import COMPARED_ATTRIBUTES
+from ops.verify.patch_file import SCHEMA as PATCH_SCHEMA
 from ops.verify.seal import Seal, SealSubject, seal_of
+from ops.verify.sides import FilesSide, LinesSide, RecordsSide, SealedSide
+from ops.verify.spill import FAULT, NOWHERE, PARTS, ROW
 
 KEYS = KeySchema("artist_id", "S", "id", "S")
 SUBJECT = SealSubject("top_tracks", "arn", "id", {"artist_id": "S", "id": "S"}, "2026-11-20T10:02:16Z", "table")
@@ -243,3 +249,22 @@ def test_buckets_of_a_digest_hold_count_and_sum() -> None:
     whole.merge(whole)
     assert (whole.count, whole.bucket(855)[0]) == (10, 4)
     assert whole.bucket(855)[1] < 1 << 256
+
+
+def test_the_published_figures_of_the_formats() -> None:
+    assert (fingerprint.BUCKETS, fingerprint.DIGEST_BYTES) == (4096, 32)
+    assert (fingerprint.KEY_PERSON, fingerprint.ITEM_PERSON) == (b"ops.key.v1", b"ops.item.v1")
+    document = json.loads(seal_of([], SUBJECT).to_json())
+    assert document["schema"] == "ops.seal/1"
+    assert (len(document["counts"]), len(document["leaves"])) == (4096, 4096)
+    assert PATCH_SCHEMA == "ops.patch/1"
+    assert COMPARED_ATTRIBUTES == 140
+    assert (ROW.size, PARTS, FAULT, NOWHERE) == (72, 256, 2**63, 2**63 - 1)
+
+
+def test_sides_know_whether_they_may_change() -> None:
+    info = SideInfo("seal", "kept")
+    assert SealedSide(info, seal_of([], SUBJECT)).live is False
+    assert LinesSide(info, lambda: iter(()), KEYS).live is False
+    assert FilesSide(info, (), KEYS).live is False
+    assert RecordsSide(info, lambda: iter(())).live is False
