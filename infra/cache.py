@@ -1,5 +1,6 @@
 """The cache: a DAX cluster, encrypted on disk and on the wire, with a role limited to the tables."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from infra.settings import CacheSettings
 
 TLS_PORT = 9111
 _NAME_LENGTH = 20  # DAX accepts at most 20 characters for a cluster
+_DIGEST_LENGTH = 6
 _ACTIONS = (
     "dynamodb:DescribeTable",
     "dynamodb:GetItem",
@@ -103,8 +105,11 @@ class Cache(pulumi.ComponentResource):
 
 
 def cluster_name(prefix: str) -> str:
-    """Name of the cluster: the prefix cut to what DAX accepts, always ending in a letter or digit."""
-    return prefix[:_NAME_LENGTH].rstrip("-")
+    """Name of the cluster: the prefix, or its beginning with a digest of the whole where DAX takes no more."""
+    if len(prefix) <= _NAME_LENGTH:
+        return prefix
+    digest = hashlib.sha256(prefix.encode()).hexdigest()[:_DIGEST_LENGTH]
+    return f"{prefix[: _NAME_LENGTH - _DIGEST_LENGTH - 1].rstrip('-')}-{digest}"
 
 
 def trust_document(account: str, region: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from infra.cache import cluster_name
 from infra.config import StackConfig
 from infra.description import parameter_tier
 from infra.environment import EnvironmentDocument, moved_contracts
@@ -221,6 +222,13 @@ def test_a_document_that_no_parameter_holds_is_refused_before_any_resource(recor
 def test_a_short_document_is_whole(record: Record) -> None:
     value = text(declared(record).one(PARAMETER))
     assert EnvironmentDocument.from_json(value).tables["top_tracks"].contract.pitr_days == 35
+
+
+def test_stacks_with_long_names_share_no_cache() -> None:
+    """DAX takes 20 characters; a name that is cut must stay the stack's own."""
+    names = [cluster_name(f"dynamo-ops-production-{region}") for region in ("eu", "us")]
+    assert len(set(names)) == 2 and all(len(name) <= 20 and name[0].isalpha() for name in names)
+    assert cluster_name("dynamo-ops-prod") == "dynamo-ops-prod"
 
 
 def test_more_than_a_parameter_holds_is_refused_by_name() -> None:
