@@ -132,7 +132,7 @@ class Tries:
         base_s = self._policy.transient_base_s * 2 ** (self._transient - 1)
         wait_s = base_s * (0.5 + self._rules.runtime.random())
         if self._transient > 1:  # a single failure is no news
-            self._tell(Waiting(wait_s, verdict.said, base_s * (2 ** (left + 1) - 1)))
+            self._tell(Waiting(wait_s, verdict.said, 1.5 * base_s * (2 ** (left + 1) - 1)))  # jitter at its most
         self._rules.runtime.pause(wait_s)
 
     def _wait_throttled(self, verdict: Verdict, path: str) -> None:

@@ -55,7 +55,7 @@ def judge(answer: HttpAnswer, now: datetime) -> Verdict:
     if 200 <= answer.status < 300:
         if isinstance(document, dict):
             return Verdict(Meaning.OK, document=document)
-        return Verdict(Meaning.TRANSIENT, f"HTTP {answer.status} that is not JSON: {said}")
+        return Verdict(Meaning.TRANSIENT, f"an answer that is not JSON: {said}")
     if answer.status == 429:
         quota = _error(document).get("reason") == QUOTA_REASON
         meaning = Meaning.QUOTA if quota else Meaning.THROTTLED

@@ -176,6 +176,7 @@ def test_failures_that_last_are_told_and_a_single_one_is_not(clock: ManualClock)
     with pytest.raises(SourceUnavailable):
         client(Script(HttpFailure("reset")), clock, on_wait=told.append).get("/a", {})
     assert {one.said for one in told} == {"reset"}
+    assert all(one.seconds <= one.left_s for one in told)
 
 
 def test_quota_exceeded_is_never_retried_and_closes_the_ledger_for_later_runs(
