@@ -17,6 +17,7 @@ import ops
 from ops.clock import Clock
 from ops.errors import OpsError, PortTaken, SandboxBroken, StateFolderUnusable
 from ops.sandbox import processes
+from ops.sandbox.aws.kept import KEPT
 from ops.sandbox.control import SandboxControl
 from ops.sandbox.processes import ProcessRecord
 from ops.sandbox.spotify_api import SpotifyConfig
@@ -135,4 +136,11 @@ def _start_failure(folder: Path, process: ProcessRecord) -> OpsError:
         return PortTaken("the port was taken by another program", why=said)
     if "No space left" in said or "File too large" in said:
         return StateFolderUnusable(f"{folder} cannot be written", why=said)
+    if KEPT in said:
+        return SandboxBroken(
+            "the sandbox cannot be woken",
+            why=said,
+            changed="nothing: its state is kept as it was",
+            fix=("install the versions that wrote it, then ops sandbox up", "ops sandbox down gives it up"),
+        )
     return SandboxBroken(f"the {process.name} process of the sandbox did not start", why=said)

@@ -142,7 +142,14 @@ def sleep(folder: Path, clock: Clock | None = None) -> None:
     with locked(folder):
         try:
             SandboxControl(found.endpoint, timeout_s=KEEP_LIMIT_S).save()
-        except (OpsError, ValueError) as error:
+        except ValueError as error:
+            raise SandboxBroken(
+                "the state of the sandbox cannot be kept",
+                why=str(error),
+                changed="nothing: the sandbox runs on",
+                fix=("make room or mend what it names, then ops sandbox down --keep",),
+            ) from error
+        except OpsError as error:
             raise SandboxBroken("the state of the sandbox cannot be kept", why=str(error)) from error
         end_all(folder, read_state(folder), clock)
 

@@ -58,7 +58,7 @@ def durations_of(options: argparse.Namespace) -> Durations:
 
 def write_ready_file(folder: Path, port: int, token: str) -> None:
     """`aws.json`, whole or not at all; readable by its owner only, for the token's sake."""
-    target, draft = folder / "aws.json", folder / f".aws.json.{os.getpid()}"
+    target, draft = folder / "aws.json", folder / f"aws.json.part.{os.getpid()}"
     document = {"port": port, "pid": os.getpid(), "token": token}
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         json.dump(document, file)

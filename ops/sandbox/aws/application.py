@@ -39,6 +39,7 @@ _REASONS = {
     404: "Not Found",
     500: "Internal Server Error",
     501: "Not Implemented",
+    503: "Service Unavailable",
 }
 
 # moto hands these to a parser that fails in many ways on what it does not know
@@ -89,6 +90,8 @@ class SandboxApplication:
         if fault is not None and (refused := refusal(fault.name, operation, region, body)):
             return _send(start_response, *refused)
         with self._world.lock:
+            if self._world.asleep:  # this call waited while the state was written
+                return asleep(start_response)
             reply = self._data_plane.answer(operation, region, body)
             if reply is None:
                 environ["wsgi.input"] = io.BytesIO(body)
@@ -136,6 +139,12 @@ class SandboxApplication:
         except NotImplementedError as error:
             # moto's way to say it lacks an operation; a 500 would be retried, and nothing would name it
             return _refuse(environ, start_response, f"the sandbox does not imitate this call: {error}")
+
+
+def asleep(start_response: StartResponse) -> list[bytes]:
+    """The answer to every call after the state was written: what it did would be lost."""
+    text = {"error": "the sandbox is being put to sleep; ops sandbox up wakes it"}
+    return _send(start_response, 503, json.dumps(text).encode(), "application/json")
 
 
 def _body(environ: Environ) -> bytes:

@@ -18,6 +18,7 @@ from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
 from ops.sandbox.aws import keeping
+from ops.sandbox.aws.application import asleep
 from ops.sandbox.aws.kept import CannotKeep
 from ops.sandbox.aws.world import ACCOUNT, World
 
@@ -40,6 +41,8 @@ class Door:
         self._folder = folder
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if self._world.asleep:
+            return asleep(start_response)
         if environ.get("PATH_INFO") == SAVE and environ["REQUEST_METHOD"] == "POST":
             return self._save(start_response)
         said, query = environ.get("HTTP_AUTHORIZATION", ""), environ.get("QUERY_STRING", "")

@@ -8,6 +8,7 @@ from the private state folder, and only by the versions that wrote it, since it 
 from __future__ import annotations
 
 import gc
+import hashlib
 import importlib
 import io
 import itertools
@@ -24,7 +25,7 @@ from typing import Any
 import dill  # type: ignore[import-untyped]
 from moto.core.base_backend import BackendDict
 
-from ops.sandbox.aws.kept import FILE, CannotKeep
+from ops.sandbox.aws.kept import FILE, KEPT, CannotKeep
 from ops.sandbox.aws.world import World
 
 SCHEMA = 2
@@ -37,7 +38,7 @@ HOLDERS = (
     "ttl.Expiry", "vault.Selections", "world.Timeline", "world.World",
 )  # fmt: skip
 # wiring, made anew by each process
-_NOT_STATE = {"World": ("lock", "sleep", "token", "durations"), "History": ("on_commit", "_running"),
+_NOT_STATE = {"World": ("lock", "sleep", "token", "durations", "asleep"), "History": ("on_commit", "_running"),
               "SandboxTime": ("_real",), "Timeline": ("_number",)}  # fmt: skip
 
 
@@ -51,7 +52,7 @@ def versions() -> dict[str, object]:
 
 
 def save(world: World, folder: Path) -> int:
-    """Write the file, whole or not at all; its size in bytes."""
+    """Write the file, whole or not at all; its size in bytes. From then on the world is asleep: it takes no call."""
     with world.lock:
         holders = _holders()
         buffer = io.BytesIO()
@@ -61,29 +62,34 @@ def save(world: World, folder: Path) -> int:
             pickler.dump(state)
         except (TypeError, AttributeError, ValueError, RecursionError) as error:
             raise CannotKeep(f"the state cannot be written: {error}") from error
-    target, draft = folder / FILE, folder / f".{FILE}.part"
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(json.dumps(versions()).encode() + b"\n" + buffer.getvalue())
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(target)
+        size_bytes = _write(folder, buffer.getvalue())
+        # what would be applied from here on would be lost
+        world.asleep = True
+    return size_bytes
+
+
+def _write(folder: Path, body: bytes) -> int:
+    target, draft = folder / FILE, folder / f"{FILE}.part"
+    head = json.dumps({**versions(), "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()})
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(head.encode() + b"\n" + body)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(target)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
     return target.stat().st_size
 
 
 def load(world: World, folder: Path) -> bool:
-    """Take over a kept state; False when there is none, CannotKeep when another version wrote it."""
+    """Take over a kept state; False when there is none. CannotKeep: it is damaged, or of another version."""
     try:
         head, _, body = (folder / FILE).read_bytes().partition(b"\n")
     except FileNotFoundError:
         return False
-    try:
-        found = json.loads(head)
-    except ValueError as error:
-        raise CannotKeep(f"{FILE} is damaged: {error}") from error
-    differing = {name for name, value in versions().items() if found.get(name) != value}
-    if differing:
-        said = ", ".join(f"{name} {found.get(name)} (now {versions()[name]})" for name in sorted(differing))
-        raise CannotKeep(f"the kept state was written with {said}")
+    _check(head, body)
     with world.lock:
         holders = _holders()
         state = _Unpickler(io.BytesIO(body), world, holders).load()
@@ -96,6 +102,22 @@ def load(world: World, folder: Path) -> bool:
         waiting = [number for _, number, _ in world.timeline._due]
         world.timeline._number = itertools.count(max(waiting, default=-1) + 1)
     return True
+
+
+def _check(head: bytes, body: bytes) -> None:
+    """Before anything of the body is read: its form is what the head says."""
+    try:
+        found = dict(json.loads(head))
+    except (ValueError, TypeError) as error:
+        raise CannotKeep(f"{KEPT} is damaged: its head cannot be read") from error
+    differing = {name for name, value in versions().items() if found.get(name) != value}
+    if differing:
+        said = ", ".join(f"{name} {found.get(name)} (now {versions()[name]})" for name in sorted(differing))
+        raise CannotKeep(f"{KEPT} was written with {said}")
+    if found.get("bytes") != len(body):
+        raise CannotKeep(f"{KEPT} is damaged: it has {len(body)} of {found.get('bytes')} bytes")
+    if found.get("sha256") != hashlib.sha256(body).hexdigest():
+        raise CannotKeep(f"{KEPT} is damaged: its checksum is another one")
 
 
 def _holders() -> dict[str, Any]:

@@ -84,6 +84,8 @@ class World:
     # moto serves requests on threads but its DynamoDB is not thread-safe: one request at a time.
     lock: threading.RLock = field(default_factory=threading.RLock)
     sleep: Callable[[float], None] = time.sleep
+    # its state was written for a later process: nothing may change any more
+    asleep: bool = False
 
     def now(self) -> float:
         """Epoch seconds of the sandbox."""
