@@ -98,7 +98,7 @@ class Coverage:
         return not mutant.in_function or any(first <= line <= last for line in self.loaded.get(mutant.path, ()))
 
     def tests_of(self, mutant: Mutant, files: Sequence[str]) -> list[str]:
-        """Tests that run the mutant's lines, the quick ones first; when none does, those that start processes.
+        """Tests that run the mutant's lines, the quick ones first; then those that start processes, which may.
 
         Of a mutant that shows only in a source loaded anew: every test. No more than `PATIENCE_S` allows: what only
         slower tests notice counts as a survivor.
@@ -108,8 +108,8 @@ class Coverage:
         ran = [
             name for name, run in own.items() if any(first <= line <= last for line in run.lines.get(mutant.path, ()))
         ]
-        chosen = list(own) if self.fresh(mutant) else ran or [name for name, run in own.items() if run.processes]
-        quick = sorted(chosen, key=self._seconds)
+        perhaps = [name for name, run in own.items() if name not in ran and (run.processes or self.fresh(mutant))]
+        quick = [*sorted(ran, key=self._seconds), *sorted(perhaps, key=self._seconds)]
         spent = list(accumulate(map(self._seconds, quick)))
         return [name for name, seconds in zip(quick, spent, strict=True) if seconds <= PATIENCE_S]
 
