@@ -390,15 +390,21 @@ def test_stale_counts() -> None:
     assert read == []
 
 
+def unpacks_unsafely(node: ast.AST) -> bool:
+    if isinstance(node, ast.Attribute) and node.attr in ("unpack_archive", "mktemp"):
+        return True
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return "zipfile" in {getattr(node, "module", None), *(one.name for one in node.names)}
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+        return False
+    filters = [one.value for one in node.keywords if one.arg == "filter"]
+    safe = [one for one in filters if isinstance(one, ast.Constant) and one.value == "data"]
+    return node.func.attr in ("extract", "extractall") and not safe
+
+
 def test_unsafe_unpack() -> None:
-    """dynamodump unpacks archives unfiltered under a predictable temporary name; here nothing unpacks an archive."""
-    barred = {"tarfile", "zipfile", "unpack_archive", "mktemp"}
-    found = [
-        f"{path}:{node.lineno}"
-        for path in SOURCES
-        for node in nodes_of(path)
-        if (isinstance(node, ast.Attribute) and node.attr in barred)
-        or (isinstance(node, ast.Import) and barred & {one.name for one in node.names})
-        or (isinstance(node, ast.ImportFrom) and (node.module in barred or barred & {one.name for one in node.names}))
-    ]
+    """dynamodump unpacks archives unfiltered, under a predictable temporary name; here none is without a filter."""
+    bad, good = "archive.extractall(target)", 'archive.extractall(target, filter="data")'
+    assert [any(map(unpacks_unsafely, ast.walk(ast.parse(text)))) for text in (bad, good)] == [True, False]
+    found = [path for path in SOURCES for node in nodes_of(path) if unpacks_unsafely(node)]
     assert found == []
