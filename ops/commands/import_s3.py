@@ -59,6 +59,9 @@ def import_s3(
         list[str] | None, typer.Option(metavar="WHAT", help="With --into: foreign, unknown-filter; else refused.")
     ] = None,
     rate: Rate = None,
+    bulk: Annotated[
+        bool, typer.Option("--bulk", help="With --into: AWS itself puts the lines (StartBulkPutItems); puts only.")
+    ] = False,
     schema_from: Annotated[
         str | None, typer.Option(metavar="RES", help="Declared table whose keys and indexes it gets.")
     ] = None,
@@ -75,10 +78,13 @@ def import_s3(
     if into is not None:
         if target or schema_from or form:
             raise BadArgument("--into takes an export as it is: --as, --schema-from and --input do not go with it")
-        more = (tuple(then or ()), only_changed, quarantine, tuple(accept or ()), rate)
-        _into(context, source, into, more, limit, yes=yes, dry_run=dry_run, resume=resume)
+        from ops.flows.importing_into import IntoOptions
+
+        given = frozenset(accept or ())
+        wanted = IntoOptions(source, tuple(then or ()), only_changed, quarantine, given, rate, bulk)
+        _into(context, into, wanted, limit, yes=yes, dry_run=dry_run, resume=resume)
         return
-    if target is None or then or only_changed or quarantine or accept or rate:
+    if target is None or then or only_changed or quarantine or accept or rate or bulk:
         raise BadArgument("give --as NEW for a new table, or --into RES for one that exists")
     from ops.flows import importing, item_files
 
@@ -110,23 +116,23 @@ def import_s3(
 
 def _into(
     context: typer.Context,
-    source: str,
     resource: str,
-    more: tuple[tuple[str, ...], bool, bool, tuple[str, ...], str | None],
+    options: IntoOptions,
     limit: int,
     *,
     yes: bool,
     dry_run: bool,
     resume: str | None,
 ) -> None:
+    from dataclasses import replace
+
     from ops.flows import importing_into
     from ops.flows.net_lines import ACCEPTED
 
-    then, only_changed, quarantine, accept, rate = more
-    for one in accept:
+    for one in options.accept:
         one_of("--accept", one, ACCEPTED)
     app, session, table = open_table(context, "import-s3", resource)
-    options = importing_into.IntoOptions(source, then, only_changed, quarantine, frozenset(accept), rate)
+    options = replace(options, timeout_s=app.options.timeout_s)
     if dry_run:
         plan = importing_into.plan_into(session, table, options)
         pairs = [
@@ -140,7 +146,7 @@ def _into(
         ]
         app.finish(Outcome(plan, lines, dry_run=True))
         return
-    app.confirm(f"overwrite items of {table.physical} with those of {source}?", yes=yes)
+    app.confirm(f"overwrite items of {table.physical} with those of {options.source}?", yes=yes)
     _write_into(app, session, table, options, limit, resume)
 
 

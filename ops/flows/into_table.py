@@ -146,8 +146,7 @@ def write(session: Session, run: Run, work: Work, how: How) -> IntoResult:
         run.intent("BatchWriteItem", table, source=work.lines.address)
     counts = _write(session, run, work, how)
     run.outcome("BatchWriteItem", table)
-    counts.check()
-    return _proven(session, run, work, counts, how)
+    return proven(session, run, work, counts, how)
 
 
 def _keep_rejections(run: Run, work: Work) -> None:
@@ -287,7 +286,9 @@ def _absent(bench: Opened, there: Held) -> Callable[[bytes], bool]:
     return decide
 
 
-def _proven(session: Session, run: Run, work: Work, counts: WriteCounts, how: How) -> IntoResult:
+def proven(session: Session, run: Run, work: Work, counts: WriteCounts, how: How) -> IntoResult:
+    """Read back what was written; the counts must add up."""
+    counts.check()
     found, bench = work.judged, work.bench
     proof, absent = None, 0
     dead = DeadLetters(run.folder / REFUSED).read()

@@ -72,6 +72,7 @@ _MADE = {
     "BackupDetails": ("BackupArn",),
     "ExportDescription": ("ExportArn",),
     "ImportTableDescription": ("ImportArn",),
+    "BulkOperationDescription": ("BulkOperationArn",),
     "TableDescription": ("TableArn", "TableId"),
 }
 
