@@ -64,6 +64,7 @@ GROUPS = (
     Group("processes", "Two processes beside one (tracks)", "items_per_s", "items/s", 0),
     Group("compare", "Compare of two exports of small items", "wall_s", "wall s", 2),
     Group("start", "Start", "cpu_s", "CPU s of the whole process", 3),
+    Group("sandbox-start", "The sandbox: start and end of all of it", "wall_s", "wall s", 2),
     Group("sandbox-write", "The sandbox: batched writes of small items", "items_per_whole_cpu_s", WHOLE, 0),
     Group("sandbox-write-track", "The sandbox: batched writes of tracks", "items_per_whole_cpu_s", WHOLE, 0),
     Group("sandbox-scan", "The sandbox: scan of small items", "items_per_whole_cpu_s", WHOLE, 0),
@@ -201,6 +202,8 @@ def _sandboxes() -> tuple[Case, ...]:
         return plain, own
 
     return (
+        Case("sandbox-start.up", "`ops sandbox up`", "ours:sandbox_up", "small", 1, goal=5.0),
+        Case("sandbox-start.down", "`ops sandbox down`", "ours:sandbox_down", "small", 1, goal=1.0),
         *pair("sandbox-write", "write", "small", 10_000),
         *pair("sandbox-write-track", "write", "track", 2_000),
         *pair("sandbox-scan", "scan", "small", 5_000),

@@ -5,9 +5,11 @@ As with the peers, the window opens when libraries are imported, and reading the
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
@@ -175,6 +177,43 @@ def help_text(job: Job, window: Window) -> int:
     return 1
 
 
+def sandbox_up(job: Job, window: Window) -> int:
+    """The whole sandbox, from nothing to a filled one that answers, as a command."""
+    with _sandbox_command() as run:
+        with window:
+            run("up")
+        run("down")
+    return 1
+
+
+def sandbox_down(job: Job, window: Window) -> int:
+    """The end of one, its folder included."""
+    with _sandbox_command() as run:
+        run("up")
+        with window:
+            run("down")
+    return 1
+
+
+@contextmanager
+def _sandbox_command() -> Iterator[Callable[[str], None]]:
+    # imported here: what the other cases load must not be timed with it
+    from ops.sandbox.state import private_folder
+
+    folder = private_folder()
+    environment = {**os.environ, "OPS_SANDBOX_DIR": str(folder)}
+
+    def run(verb: str) -> None:
+        command = [sys.executable, "-m", "ops", "sandbox", verb]
+        subprocess.run(command, check=True, capture_output=True, timeout=60, env=environment)
+
+    try:
+        yield run
+    finally:
+        if folder.exists():
+            run("down")
+
+
 def server_write(job: Job, window: Window) -> int:
     """Items written into a table of a stand-in for AWS; its speed is what is measured."""
     _make_table()
@@ -211,6 +250,8 @@ CASES = {
     "fingerprint": fingerprint,
     "compare": compare_sides,
     "help": help_text,
+    "sandbox_up": sandbox_up,
+    "sandbox_down": sandbox_down,
     "server_write": server_write,
     "server_scan": server_scan,
 }

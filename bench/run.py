@@ -182,7 +182,7 @@ class Stage:
             case.items,
             options={**case.options, "table": str(WORK / "table.json")},
         )
-        if case.server not in ("pages",) and case.group != "start":
+        if case.server not in ("pages",) and case.group not in ("start", "sandbox-start"):
             job = replace(job, files=tuple(map(str, items.write_export(WORK, case.kind, case.items))))
         if case.group == "compare":
             job = replace(job, others=tuple(map(str, items.write_other_side(WORK, case.kind, case.items))))

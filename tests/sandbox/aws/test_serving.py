@@ -97,6 +97,17 @@ def get(key: str) -> dict[str, Any]:
     return {"TableName": "table", "Key": {"pk": {"S": key}}, "ConsistentRead": True}
 
 
+def test_only_loopback_is_served(own: tuple[int, int, SandboxControl]) -> None:
+    held = {str(path.readlink()) for path in Path(f"/proc/{own[1]}/fd").iterdir()}
+    rows = [line.split() for name in ("tcp", "tcp6") for line in _lines(Path(f"/proc/{own[1]}/net/{name}"))]
+    listening = {row[1] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in held}
+    assert listening == {f"0100007F:{own[0]:04X}"}
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines()[1:] if path.exists() else []
+
+
 def test_connections_that_ask_for_items_need_no_thread_each(
     own: tuple[int, int, SandboxControl], wires: list[Wire]
 ) -> None:
