@@ -141,7 +141,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.json.write_text(text + "\n", encoding="utf-8")
     results.sort(key=lambda one: (one.mutant.path, one.mutant.number))
     if options.write is not None:
-        options.write.write_text(document(results, reasons, ROOT), encoding="utf-8")
+        options.write.write_text(
+            document(results, reasons, len(chosen(list(found), None, 0, ROOT)), ROOT), encoding="utf-8"
+        )
     sys.stdout.write(report(results, reasons) + "\n")
     return 0 if share(results) >= options.least else 1
 

@@ -79,15 +79,15 @@ def survivors(results: Sequence[Result]) -> list[Mutant]:
     return [one.mutant for one in results if one.verdict == "survived"]
 
 
-def document(results: Sequence[Result], reasons: Reasons, root: Path) -> str:
-    """The committed document."""
+def document(results: Sequence[Result], reasons: Reasons, of: int, root: Path) -> str:
+    """The committed document; `of` is how many mutants there are, of which the results may be a sample."""
     left = survivors(results)
     explained = sum(one_of(one) in reasons for one in left)
     lines = [
         *HEAD.splitlines(),
         "",
-        f"**{share(results):.1f} %** of {len(results)} mutants were killed; {len(left)} survived, and the reasons of "
-        f"{explained} are told.",
+        f"**{share(results):.1f} %** of {_sampled(len(results), of)} were killed; {len(left)} survived, and the",
+        f"reasons of {explained} are told.",
         f"Measured on {datetime.now(UTC):%Y-%m-%d} at {_commit(root)} with {_machine()}.",
         "",
         *table(results),
@@ -104,6 +104,10 @@ def document(results: Sequence[Result], reasons: Reasons, root: Path) -> str:
                 change = f"{_code(one.before)} → {_code(one.after)}"
                 lines.append(f"| {one.line} | {_code(one.place) if one.place else 'module'} | {change} | {why} |")
     return "\n".join(lines) + "\n"
+
+
+def _sampled(count: int, of: int) -> str:
+    return f"all {of:,} mutants" if count == of else f"a random sample of {count:,} of the {of:,} mutants"
 
 
 def _code(text: str) -> str:

@@ -182,11 +182,14 @@ why = "no sum is as large"
 
 def test_survivors_are_written_down_with_their_reasons(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "survivors.toml").write_text(SURVIVOR)
-    judged(project, "--write", str(project / "found.md"), "--least", "50")
+    count = len(judged(project, "--write", str(project / "found.md"), "--least", "50"))
     text = (project / "found.md").read_text()
     assert "| 11 | `add` | `a > 1000` → `a >= 1000` | no sum is as large |" in text
     assert "| `add` | `1000` → `1001` | **not explained** |" in text
     assert "adder/adding.py:11` comparison" not in capsys.readouterr().out
+    assert f"of all {count} mutants were killed" in text
+    judged(project, "--write", str(project / "found.md"), "--sample", "3")
+    assert f"of a random sample of 3 of the {count} mutants were killed" in (project / "found.md").read_text()
 
 
 def test_known_survivors_are_not_run_and_count_as_survivors(project: Path) -> None:

@@ -19,6 +19,7 @@ import pytest
 from ops.errors import RunFolderUnusable
 from ops.model.items import Item, KeySchema
 from ops.model.proof import SideInfo
+from ops.verify import compare as compare_module
 from ops.verify import merge
 from ops.verify.compare import TtlRule, compare
 from ops.verify.details import Notes
@@ -366,3 +367,17 @@ def test_parts_are_merged_alike_however_many_rows_are_looked_at_together(tmp_pat
         found = list(differences(left, right, at_once=at_once, folder=tmp_path))
     kinds = Counter(one.kind for one in found)
     assert kinds == {"missing": 10, "changed": 1, "duplicate": 1}
+
+
+def test_each_kind_of_difference_has_its_own_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compare_module, "_BATCH", 3)
+    items = some_items(40)
+    odd: Item = {"pk": {"S": "odd"}, "x": {"SS": ["a", "a"]}}
+    found: list[Item] = [
+        *({**item, "n": {"N": "-1"}} for item in items[:5]), *items[5:36], items[30],
+        *({"pk": {"S": f"new{number}"}} for number in range(3)), odd,
+    ]  # fmt: skip
+    result = compare(expected_side([*items, odd]), expected_side(found), keys=KEYS, listed=9)
+    assert (result.missing, result.extra, result.changed, result.duplicates, result.shape) == (4, 3, 5, 1, 2)
+    assert (len(result.differences), result.listed_all) == (9, False)
+    assert compare(expected_side(items), expected_side(found[:36]), keys=KEYS, listed=9).listed_all
