@@ -10,7 +10,7 @@ import typer
 
 from ops.commands._context import App, Outcome
 from ops.commands._flow import one_of, open_table
-from ops.commands._options import DryRun, Resource, Resume, Where
+from ops.commands._options import DryRun, Rate, Resource, Resume, Where
 from ops.errors import BadArgument, ConfirmationMissing, WrongAccount
 from ops.report.text import facts
 
@@ -48,9 +48,7 @@ def repair(
     undo: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also put the undo patch here; it is always in the run folder.")
     ] = None,
-    rate: Annotated[
-        float | None, typer.Option(metavar="WCU", min=1, help="At most this many write units a second.")
-    ] = None,
+    rate: Rate = None,
     confirm: Annotated[str | None, typer.Option(metavar="NAME", help="The logical name, for --apply.")] = None,
     dry_run: DryRun = False,
     resume: Resume = None,

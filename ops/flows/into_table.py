@@ -121,6 +121,7 @@ class Work:
 
 def judged(session: Session, bench: Opened, lines: Lines, newest: Held, folder: Path, how: How) -> Work:
     """Every line read; SourceHasBadLines when more cannot be used than may, or when there is no item at all."""
+    _limit(session, bench, how)  # a mistyped one must not show only after every line was read
     with session.progress.phase("check", f"every object and line of {lines.address}"):
         found = lines.judge(newest)
     listed = [f"{one.source} line {one.line}: {one.reason}" for one in found.problems[:NAMED_PROBLEMS]]
@@ -165,7 +166,7 @@ def _write(session: Session, run: Run, work: Work, how: How) -> WriteCounts:
     with held(work.folder, "table") as there:
         if how.only_changed:
             _look(session, bench, there)
-        limit = CapacityLimit.of(how.rate, bench.table.write_capacity, f"table {bench.table.name}", session.clock)
+        limit = _limit(session, bench, how)
         source = f"{work.lines.address} into {bench.table.arn}"
         with session.progress.phase("write", f"{found.puts:,} items into {bench.table.name}"):
             unchanged = _unchanged(bench, there) if how.only_changed else None
@@ -188,6 +189,10 @@ def _write(session: Session, run: Run, work: Work, how: How) -> WriteCounts:
         duplicates=found.superseded + puts.duplicates + deletes.duplicates,
         rejected=found.rejected + puts.rejected + deletes.rejected,
     )
+
+
+def _limit(session: Session, bench: Opened, how: How) -> CapacityLimit | None:
+    return CapacityLimit.of(how.rate, bench.table.write_capacity, f"table {bench.table.name}", session.clock)
 
 
 class _Places:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.clock import rfc3339
+from ops.dynamodb.capacity import CapacityLimit
 from ops.dynamodb.table import Table
 from ops.environment import TableTarget
 from ops.errors import BadArgument, NoWayBack, PitrOff, PlanStale
@@ -31,14 +32,14 @@ TRAILS_AT_MOST = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class RepairOptions:
-    """`keep` leaves conflicts alone without a queue. `rate` is the most write units a second."""
+    """`keep` leaves conflicts alone without a queue. `rate`: see `CapacityLimit.of`."""
 
     patch: Path | None = None
     window: Window | None = None
     where: str | None = None
     keep: bool = False
     undo: Path | None = None
-    rate: float | None = None
+    rate: str | None = None
     timeout_s: float | None = None
 
 
@@ -104,6 +105,7 @@ class Source:
 def plan_repair(session: Session, table: TableTarget, options: RepairOptions, run: Run | None = None) -> RepairPlan:
     """Everything that can be said without writing an item. Only with a `run` a window without export is exported."""
     bench = open_table(session, table)
+    CapacityLimit.of(options.rate, bench.table.write_capacity, f"table {bench.table.name}", session.clock)
     back = way_back(session, table)
     address = None
     if options.window is not None:

@@ -69,7 +69,7 @@ class Prepared:
     forecast: Forecast
     undo: str
     keep: bool
-    rate: float | None
+    rate: str | None
 
 
 def prepare(session: Session, run: Run, table: TableTarget, options: RepairOptions) -> Prepared:
@@ -77,6 +77,7 @@ def prepare(session: Session, run: Run, table: TableTarget, options: RepairOptio
     with resumable(session, run, command(table)):
         options = _kept_options(run, table, options)
         bench = open_table(session, table)
+        _limit(session, bench.table, options.rate)
         way_back(session, table)
         line = run.find("planned")
         if line is None:
@@ -116,7 +117,7 @@ def _kept_options(run: Run, table: TableTarget, given: RepairOptions) -> RepairO
         where=None if kept["where"] is None else str(kept["where"]),
         keep=bool(kept["keep"]),
         undo=paths[1],
-        rate=given.rate if kept["rate"] is None else float(str(kept["rate"])),
+        rate=given.rate if kept["rate"] is None else str(kept["rate"]),
         timeout_s=given.timeout_s,
     )
 
@@ -248,13 +249,16 @@ class _Tally:
         )
 
 
+def _limit(session: Session, table: Table, rate: str | None) -> CapacityLimit | None:
+    return CapacityLimit.of(rate, table.write_capacity, f"table {table.name}", session.clock)
+
+
 def _apply(session: Session, run: Run, prepared: Prepared, tally: _Tally, kept: int, stop: Callable[[], int]) -> None:
     path = run.folder / PLAN
     head = read_head(path)
-    rate = prepared.rate
-    limit = None if rate is None else CapacityLimit(rate, session.clock)
+    limit = _limit(session, prepared.bench.table, prepared.rate)
     # a slow repair must stop as soon as a fast one
-    chunk = CHUNK if rate is None else max(1, min(CHUNK, int(rate)))
+    chunk = CHUNK if limit is None else max(1, min(CHUNK, int(limit.units_per_s)))
     applier = Applier(prepared.bench.plane, prepared.bench.table, limit, chunk=chunk)
     todo = islice(read_changes(path, head), tally.next, None)
     with Appended(run.folder / QUEUE, kept) as queue:

@@ -11,6 +11,7 @@ from ops.errors import BadArgument, ControlMissed, ExportCorrupt, NotProven, Ops
 from ops.flows import keeping, sides
 from ops.flows.backing_up import work_folder
 from ops.flows.chained import addresses_of
+from ops.flows.sampling import Sample
 from ops.flows.session import Session
 from ops.flows.sides import Limits
 from ops.model.items import KeySchema
@@ -39,6 +40,8 @@ class VerifyOptions:
     ignore: tuple[str, ...] = ()
     seed: int = 1
     limits: Limits = ANY
+    #: Of the files of an export, when nothing is compared.
+    sample: Sample | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,12 @@ class Verification:
 
 def verify(session: Session, subject: str, against: str | None, options: VerifyOptions) -> Verification:
     """An export alone: every byte. With an expected side: every item, and a control that shows the verifier fail."""
-    files = _files(session, subject) if is_export(subject) else None
+    if options.sample is not None and (against is not None or not is_export(subject)):
+        raise BadArgument(
+            "--sample is about the files of an export; a comparison reads every item",
+            fix=(f"ops verify s3://.../manifest-summary.json --sample {options.sample.text}", "leave out --sample"),
+        )
+    files = _files(session, subject, options) if is_export(subject) else None
     if against is None:
         if files is None:
             raise _nothing_given(session, subject)
@@ -157,14 +165,22 @@ def is_export(text: str) -> bool:
     return (first.startswith("s3://") and not first.endswith(keeping.SEAL)) or is_local_export(first)
 
 
-def _files(session: Session, text: str) -> ExportFiles:
+def _files(session: Session, text: str, options: VerifyOptions) -> ExportFiles:
     """Every file of an export, and of the incremental ones that are named with it."""
     read = []
     for address in addresses_of(text):
         export = open_export(session.aws, ExportAddress.parse(address))
-        with session.progress.phase("bytes", f"reading every file of {export.address}"):
-            read.append(export.verify(session.progress))
-    return ExportFiles("bytes", sum(one.files_ok for one in read), tuple(bad for one in read for bad in one.files_bad))
+        sample = options.sample
+        only = None if sample is None else sample.places(len(export.files), Random(options.seed))
+        what = "every file" if only is None else f"{len(only):,} of {len(export.files):,} files"
+        with session.progress.phase("bytes", f"reading {what} of {export.address}"):
+            read.append(export.verify(session.progress, only))
+    return ExportFiles(
+        "bytes",
+        sum(one.files_ok for one in read),
+        tuple(bad for one in read for bad in one.files_bad),
+        sum(one.left_out for one in read),
+    )
 
 
 def _nothing_given(session: Session, subject: str) -> BadArgument:
@@ -205,7 +221,8 @@ def problems(found: Verification, subject: str, against: str | None) -> tuple[Op
         listed = "; ".join(f"{key}: {kind}" for key, kind in found.files.files_bad[:5])
         errors.append(ExportCorrupt(f"{len(found.files.files_bad)} objects of {subject} cannot be used", why=listed))
     if found.files is not None and not found.files.files_bad and found.files.files_ok == 0:
-        errors.append(NotProven(f"{subject} names no data file: nothing was read"))
+        none = "the sample holds no file of it" if found.files.left_out else "it names no data file"
+        errors.append(NotProven(f"nothing was read of {subject}: {none}"))
     if found.proof is not None and against is not None:
         errors.extend(proof_problems(found.proof, against, subject))
     return tuple(errors)

@@ -57,11 +57,12 @@ class BackupResult:
 
 @dataclass(frozen=True, slots=True)
 class ExportFiles:
-    """What reading an export back found."""
+    """What reading an export back found; `left_out` files were not read, since only a sample was asked for."""
 
     level: str
     files_ok: int
     files_bad: tuple[tuple[str, str], ...] = ()
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)

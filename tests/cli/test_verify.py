@@ -199,3 +199,27 @@ def test_records_that_were_not_sealed_are_refused(stage: Stage, restored: Any, t
     done = stage.ops("verify", f"ddb:{copy}", "--against", str(tmp_path / "seal.json"))
     assert (done.code, done.out) == (6, "")
     assert "not those that were sealed" in done.err
+
+
+def test_a_sample_is_read_only_when_asked_for_and_then_said(stage: Stage) -> None:
+    logical = stage.declare(items=30, stem="sampled")
+    manifest = stage.ops("export-s3", logical, "-o", "json").document["result"]["manifest"]
+    every = stage.ops("verify", manifest, "-o", "json").document["result"]["files"]
+    assert every["files_not_read"] == 0
+    parts = [stage.ops("verify", manifest, "--sample", f"{part}/2", "-o", "json") for part in (1, 2)]
+    assert [one.code for one in parts] == [0, 0], parts[0].err
+    files = [one.document["result"]["files"] for one in parts]
+    assert sum(one["files_ok"] for one in files) == every["files_ok"]
+    assert all(one["files_ok"] + one["files_not_read"] == every["files_ok"] for one in files)
+    told = stage.ops("verify", manifest, "--sample", "1%")
+    assert told.code == 0
+    assert "level bytes: 1 files good, 0 bad" in told.out
+    assert f"{every['files_ok'] - 1} other files were not read: nothing is proven about them" in told.out
+    none = stage.ops("verify", manifest, "--sample", "99/99")
+    assert none.code == 4
+    assert "the sample holds no file of it" in none.err
+    for words in ((logical, "--against", manifest), (logical,)):
+        refused = stage.ops("verify", *words, "--sample", "1/2")
+        assert refused.code == 2
+        assert "a comparison reads every item" in refused.err
+    assert stage.ops("verify", manifest, "--sample", "half").code == 2
