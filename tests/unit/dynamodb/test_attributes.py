@@ -98,7 +98,7 @@ def test_the_deepest_value_has_thirty_two_levels(kind: str) -> None:
         ({"M": {"": {"S": "a"}}}, "not an attribute name"), ({"M": []}, "'x': a map must be an object"),
         ({"L": {}}, "must be an array"), ({"SS": {}}, "must be an array"), ({"SS": []}, "must not be empty"),
         ({"SS": ["a", "a"]}, "twice"), ({"NS": ["1", "1.0"]}, "twice"), ({"BS": ["AP8=", "AP9="]}, "twice"),
-        ({"SS": ["a", 1]}, "text, not int"), ({"NS": ["a"]}, "not a number"), ({"BS": ["?"]}, "not base64"),
+        ({"SS": ["a", 1]}, "text, not int"), ({"NS": ["a"]}, "'x': not a number"), ({"BS": ["?"]}, "'x': not base64"),
         ({"BOOL": "true"}, "BOOL must be"), ({"NULL": False}, "NULL must be"), ({"NULL": 1}, "NULL must be"),
         ({"Z": 1}, "unknown type 'Z'"), ({}, "not one DynamoDB value"), ({"S": "a", "N": "1"}, "not one DynamoDB"),
         ("a", "not one DynamoDB"), ({"S": "\ud800"}, "lone surrogate"), ({"B": 5}, "base64 text, not int"),

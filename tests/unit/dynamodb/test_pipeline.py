@@ -187,7 +187,8 @@ def test_what_may_be_repeated_is_sent_again_after_a_pause_that_grows_and_then_gi
     with pytest.raises(Throttled, match="Op on t was throttled 3 times"):
         pipe.take()
     assert not is_busy(pipe)
-    assert pipe.room(1 << 40)
+    pipe.submit("b", b"b")
+    assert (pipe.room(pipeline.BYTES_AT_ONCE), pipe.room(pipeline.BYTES_AT_ONCE - 1)) == (False, True)
 
 
 def test_waiting_for_a_pause_sleeps_it_and_waiting_for_answers_waits_no_longer() -> None:

@@ -25,7 +25,16 @@ from ops.dynamodb.write import (
 )
 from ops.errors import AccountingMismatch, BadResponse, CredentialsUnusable, NotAllowed, Throttled
 from ops.model.items import Item, KeySchema
-from tests.unit.dynamodb.kit import KEYS, MemoryTable, Scripted, StillClock, plane, some_items, some_lines
+from tests.unit.dynamodb.kit import (
+    KEYS,
+    MemoryTable,
+    Scripted,
+    ShuffledTable,
+    StillClock,
+    plane,
+    some_items,
+    some_lines,
+)
 
 TARGET = WriteTarget("t", KEYS, {"genre_index": KeySchema("genre")})
 
@@ -322,3 +331,13 @@ def test_with_reject_a_later_item_with_the_same_key_is_named_as_such() -> None:
 
 def test_counts_begin_at_zero() -> None:
     assert WriteCounts() == WriteCounts(0, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_later_item_waits_until_an_unprocessed_one_of_its_key_is_written(seed: int) -> None:
+    key: Item = {"pk": {"S": "p0"}, "sk": {"N": "0"}}
+    items = [*some_items(25), *some_items(24, start=100), {**key, "text": {"S": "later"}}, *some_items(60, start=200)]
+    table = MemoryTable(mood=lambda operation, number: 1.0 if number <= 2 else None)
+    counts = BulkWriter(plane(ShuffledTable(table, Random(seed)), attempts=50), TARGET).put(items)
+    assert counts == WriteCounts(read=110, written=110)
+    assert table.items[key_bytes(key, KEYS)]["text"] == {"S": "later"}

@@ -62,3 +62,17 @@ def test_as_many_attributes_as_a_condition_holds_are_compared_and_with_one_more_
         params = update_params(Change(KEY, item(**many), item(**{**many, "x0": "w"})), ("pk",))
         assert params is not None
         assert params["ConditionExpression"].count(" = ") == compared
+
+
+def test_attributes_that_must_not_be_there_count_as_compared_too() -> None:
+    for count, fits in ((COMPARED_ATTRIBUTES, True), (COMPARED_ATTRIBUTES + 1, False)):
+        new = {f"x{number}": "v" for number in range(count)}
+        params = update_params(Change(KEY, item(), item(**new)), ("pk",))
+        assert (params is not None) is fits
+
+
+def test_a_unit_is_paid_for_each_begun_kilobyte() -> None:
+    empty = len("pk") + 1 + len("a")
+    for spare, units in ((1024 - empty, 1), (1025 - empty, 2)):
+        assert write_units(Change(KEY, None, item(a="x" * spare)), 0) == units
+    assert write_units(Change(KEY, None, None), 0) == 1

@@ -162,6 +162,9 @@ def test_a_disk_that_is_full_at_any_line_ends_the_patch_and_leaves_no_file(
             return super().write(text)
 
     monkeypatch.setattr(os, "fdopen", Full)
+    if not good:
+        with pytest.raises(RunFolderUnusable, match="cannot write"):
+            PatchWriter(tmp_path / "p.jsonl", HEAD).__enter__()
     with pytest.raises(RunFolderUnusable, match="cannot write"), PatchWriter(tmp_path / "p.jsonl", HEAD) as writer:
         writer.add(Change({"pk": {"S": "a"}}, None, ONE))
     assert list(tmp_path.iterdir()) == []
@@ -174,6 +177,10 @@ def test_a_disk_that_is_full_at_any_line_ends_the_patch_and_leaves_no_file(
         (b'{"op":"put","key":{"pk":{"S":"a"}},"expected":null}', "line 2 lacks the member 'wanted'"),
         (b'{"op":"put","key":{"pk":{"S":"a"}},"wanted":{"pk":{"S":"a"}}}', "line 2 lacks the member 'expected'"),
         (b'{"op":"delete","wanted":null,"expected":null}', "line 2 lacks the member 'key'"),
+        (
+            b'{"op":"delete","key":{"pk":{"S":"a"},"x":{"S":"b"}},"wanted":null,"expected":null}',
+            "line 2 cannot be used: a key must have exactly",
+        ),
         (b'{"op":"put","key":{"pk":{"S":"a"}},"expected":5,"wanted":{"pk":{"S":"a"}}}', "line 2 cannot be used"),
         (
             b'{"op":"put","key":{"pk":{"S":"a"}},"expected":{"digest":"00"},"wanted":{"pk":{"S":"a"}}}',
@@ -215,13 +222,16 @@ def test_a_key_that_stands_twice_is_refused() -> None:
 
 def test_a_patch_and_its_name_are_forced_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     forced: list[tuple[bool, bool]] = []
+    sizes: list[int] = []
     path = tmp_path / "p.jsonl"
 
     def fsync(number: int) -> None:
         forced.append((stat.S_ISDIR(os.fstat(number).st_mode), path.exists()))
+        sizes.append(os.fstat(number).st_size)
 
     monkeypatch.setattr(os, "fsync", fsync)
     with PatchWriter(path, HEAD) as writer:
         writer.add(Change({"pk": {"S": "a"}}, None, ONE))
     # The file before it has its name, the folder after.
     assert forced == [(False, False), (True, True)]
+    assert sizes[0] == path.stat().st_size
