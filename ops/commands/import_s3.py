@@ -53,10 +53,13 @@ def import_s3(
         bool, typer.Option("--only-changed", help="With --into: read the table first, write only what differs.")
     ] = False,
     quarantine: Annotated[
-        bool, typer.Option("--quarantine", help="With --into: keep unusable lines in a file, write the others.")
+        bool, typer.Option("--quarantine", help="Keep unusable lines in a file, import the others; exit 3.")
     ] = False,
     accept: Annotated[
-        list[str] | None, typer.Option(metavar="WHAT", help="With --into: foreign, unknown-filter; else refused.")
+        list[str] | None, typer.Option(metavar="WHAT", help="unknown-filter, or foreign with --into; else refused.")
+    ] = None,
+    expect: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="With --as: so many distinct keys, or nothing is made.")
     ] = None,
     rate: Rate = None,
     bulk: Annotated[
@@ -76,18 +79,21 @@ def import_s3(
 ) -> None:
     """Check every line, import into a new or an existing table, prove counts and items."""
     if into is not None:
-        if target or schema_from or form:
-            raise BadArgument("--into takes an export as it is: --as, --schema-from and --input do not go with it")
+        if target or schema_from or form or expect is not None:
+            told = "--as, --schema-from, --input and --expect do not go with it"
+            raise BadArgument(f"--into takes an export as it is: {told}")
         from ops.flows.importing_into import IntoOptions
 
         given = frozenset(accept or ())
         wanted = IntoOptions(source, tuple(then or ()), only_changed, quarantine, given, rate, bulk)
         _into(context, into, wanted, limit, yes=yes, dry_run=dry_run, resume=resume)
         return
-    if target is None or then or only_changed or quarantine or accept or rate or bulk:
+    if target is None or then or only_changed or rate or bulk:
         raise BadArgument("give --as NEW for a new table, or --into RES for one that exists")
     from ops.flows import importing, item_files
 
+    for one in accept or ():
+        one_of("--accept", one, ("unknown-filter",))
     app, session = open_session(context, "import-s3", f"new table {target} from {source}")
     chosen = None if form is None else one_of("--input", form, item_files.FORMS)
     options = importing.ImportOptions(
@@ -97,10 +103,19 @@ def import_s3(
         form=next((one for one in item_files.FORMS if one == chosen), None),
         delimiter=delimiter,
         timeout_s=app.options.timeout_s,
+        quarantine=quarantine,
+        expect=expect,
+        unknown_filter=bool(accept),
     )
     if dry_run:
         plan = importing.plan_import(session, options)
-        pairs = [("form", plan.form), ("schema of", plan.schema_from), ("distinct keys", f"{plan.distinct_keys:,}")]
+        left_out = f"{plan.quarantined:,}" if plan.quarantined else None
+        pairs = [
+            ("form", plan.form),
+            ("schema of", plan.schema_from),
+            ("distinct keys", f"{plan.distinct_keys:,}"),
+            ("left out", left_out),
+        ]
         lines = [
             f"would import {plan.lines:,} lines of {plan.source} into {plan.target}; nothing was changed",
             *facts(pairs),
@@ -174,7 +189,12 @@ def _into_lines(result: IntoResult, limit: int) -> list[str]:
 
 
 def _lines(result: ImportResult, limit: int) -> list[str]:
-    pairs = [("arn", result.arn), ("lines read", f"{result.read:,}"), ("distinct keys", f"{result.distinct_keys:,}")]
+    pairs = [
+        ("arn", result.arn),
+        ("lines read", f"{result.read:,}"),
+        ("distinct keys", f"{result.distinct_keys:,}"),
+        ("rejected lines", result.quarantine),
+    ]
     lines = [f"imported {result.written:,} items into {result.table}", *facts(pairs)]
     return lines if result.proof is None else [*lines, *comparison(result.proof, limit)]
 
@@ -188,7 +208,7 @@ def _shape(result: ImportResult) -> dict[str, Any]:
         "unchanged": result.unchanged,
         "duplicates": result.duplicates,
         "rejected": result.rejected,
-        "quarantine": None,
+        "quarantine": result.quarantine,
         "distinct_keys": result.distinct_keys,
         "proof": None if result.proof is None else proof_shape(result.proof),
     }

@@ -3,45 +3,46 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+
+import orjson
 
 from infra.environment import TableDocument
 from ops.environment import TableTarget
 from ops.errors import (
-    BadArgument,
     CountsDiffer,
-    ExportCorrupt,
+    LinesRejected,
     OpsError,
     SourceHasBadLines,
     TargetExists,
 )
 from ops.flows import sides
 from ops.flows.backing_up import work_folder
+from ops.flows.checkpoints import Appended
 from ops.flows.common import check_table_name, options_of, resumable
-from ops.flows.item_files import Files, local_files, stored_files
-from ops.flows.s3 import Address, read_bytes
+from ops.flows.import_sources import Source, items_of, open_source, schema_of
 from ops.flows.session import Session
-from ops.model.items import Item
 from ops.model.proof import SideInfo
 from ops.model.recovery import ImportResult
 from ops.recovery import tables
-from ops.recovery.addresses import SUMMARY, is_local_export
 from ops.recovery.imports import ImportCounts, import_table
-from ops.recovery.manifest import Export, open_export
-from ops.recovery.preflight import Form, Line, Preflight, keys_of, parser, preflight
+from ops.recovery.preflight import Form, Preflight, keys_of, preflight
 from ops.recovery.staging import stage_items
 from ops.runs import Run
 from ops.verify.sides import LinesSide
 
+QUARANTINE = "rejected.jsonl"
 #: Bad lines that an error text names; all of them are in `problems.txt` of the run folder.
 NAMED_PROBLEMS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """`form` None: by the manifest, else by the file name."""
+    """`form` None: by the manifest, else by the file name.
+
+    `quarantine` leaves unusable lines out and keeps them in a file. `expect`: so many keys, or nothing is made.
+    `unknown_filter` takes an export of which AWS no longer says whether it is filtered.
+    """
 
     source: str
     target: str
@@ -49,16 +50,9 @@ class ImportOptions:
     form: Form | None = None
     delimiter: str = ","
     timeout_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Lines to import; `export` when they are a full export, which AWS can import from where it lies."""
-
-    where: str
-    form: Form
-    lines: Callable[[], Iterator[Line]]
-    export: Export | None = None
+    quarantine: bool = False
+    expect: int | None = None
+    unknown_filter: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +65,17 @@ class ImportPlan:
     schema_from: str
     lines: int
     distinct_keys: int
+    #: Lines that would be left out.
+    quarantined: int = 0
 
 
 def plan_import(session: Session, options: ImportOptions) -> ImportPlan:
     """Read and judge every line, and see that the target is free; changes nothing."""
     source, document = _checked(session, options)
     found = judge(session, source, document, options.delimiter)
-    refuse_bad_lines(source, found)
-    return ImportPlan(source.where, source.form, options.target, document.logical, found.read, found.distinct_keys)
+    refuse_bad_lines(source, found, options)
+    keys, left_out = found.distinct_keys, len(found.problems)
+    return ImportPlan(source.where, source.form, options.target, document.logical, found.read, keys, left_out)
 
 
 def import_source(session: Session, run: Run, options: ImportOptions) -> ImportResult:
@@ -92,7 +89,10 @@ def _import(session: Session, run: Run, options: ImportOptions) -> ImportResult:
     source, document = _checked(session, options, run)
     found = judge(session, source, document, options.delimiter)
     run.save("problems.txt", "".join(f"{one.source} line {one.line}: {one.reason}\n" for one in found.problems))
-    refuse_bad_lines(source, found)
+    refuse_bad_lines(source, found, options)
+    kept = _quarantine(run, source, found)
+    if found.problems:
+        source = _without(source, found)
     run.write("schema", logical=document.logical)
     with session.progress.phase("import", f"{found.accepted:,} items into {options.target}"):
         counts = _ask(session, run, source, document, options)
@@ -101,9 +101,9 @@ def _import(session: Session, run: Run, options: ImportOptions) -> ImportResult:
         live = sides.table_side(session, target)
         expected = LinesSide(
             SideInfo("export" if source.export else "lines", source.where),
-            lambda: _items(source, document, options.delimiter),
+            lambda: items_of(source, document, options.delimiter),
             live.table.keys,
-            found.accepted,
+            found.distinct_keys,
         )
         proof = sides.compared(session, expected, live, live.table.keys, None, at)
     return ImportResult(
@@ -117,12 +117,34 @@ def _import(session: Session, run: Run, options: ImportOptions) -> ImportResult:
         distinct_keys=found.distinct_keys,
         problems=found.problems,
         proof=proof,
+        quarantine=kept,
     )
+
+
+def _quarantine(run: Run, source: Source, found: Preflight) -> str | None:
+    """The lines that are left out, each with its place and reason; their file, if there are any."""
+    if not found.problems:
+        return None
+    reasons = {(one.source, one.line): one.reason for one in found.problems}
+    path = run.folder / QUARANTINE
+    with Appended(path, 0) as file:
+        for where, number, raw in source.lines():
+            if (where, number) in reasons:
+                place = {"object": where, "line": number, "reason": reasons[where, number]}
+                file.add(orjson.dumps({**place, "text": raw.decode(errors="backslashreplace")}))
+        file.force()
+    return str(path)
+
+
+def _without(source: Source, found: Preflight) -> Source:
+    """The source without its unusable lines; no longer an export, which AWS would import as it lies."""
+    bad = {(one.source, one.line) for one in found.problems}
+    return Source(source.where, source.form, lambda: (one for one in source.lines() if one[:2] not in bad))
 
 
 def _checked(session: Session, options: ImportOptions, run: Run | None = None) -> tuple[Source, TableDocument]:
     check_table_name(options.target)
-    source = open_source(session, options)
+    source = open_source(session, options.source, options.form, unknown_filter=options.unknown_filter)
     document = schema_of(session, options.schema_from, source)
     mine = run is not None and run.find("intent", operation="ImportTable", target=options.target) is not None
     if not mine and tables.exists(session.aws, options.target):
@@ -161,7 +183,7 @@ def _place(
     about = session.environment.document
     prefix = f"{about.export_prefix}/imports/{run.id}"
     staged = stage_items(
-        session.aws, _items(source, document, options.delimiter), bucket=about.export_bucket, prefix=prefix, run=run
+        session.aws, items_of(source, document, options.delimiter), bucket=about.export_bucket, prefix=prefix, run=run
     )
     return staged.bucket, staged.prefix
 
@@ -173,83 +195,28 @@ def judge(session: Session, source: Source, document: TableDocument, delimiter: 
         return preflight(source.lines(), keys, indexes, source.form, delimiter=delimiter)
 
 
-def refuse_bad_lines(source: Source, found: Preflight) -> None:
-    """SourceHasBadLines naming the first bad lines; an empty source is one too."""
-    if found.problems:
+def refuse_bad_lines(source: Source, found: Preflight, options: ImportOptions) -> None:
+    """SourceHasBadLines naming the first bad lines; an empty source is one too. CountsDiffer for another count."""
+    if found.problems and not (options.quarantine and found.listed_all):
         listed = [f"{one.source} line {one.line}: {one.reason}" for one in found.problems[:NAMED_PROBLEMS]]
         more = len(found.problems) - len(listed)
         raise SourceHasBadLines(
             f"{source.where} has {len(found.problems):,} unusable lines of {found.read:,}",
             why="; ".join(listed) + (f"; and {more:,} more" if more > 0 else ""),
             changed="0 tables created, 0 items written",
-            fix=("correct the named lines and run the import again",),
+            fix=(
+                f"--quarantine imports {found.distinct_keys:,} items and keeps the lines in a file",
+                "correct the named lines and run the import again",
+            ),
         )
     if found.accepted == 0:
         raise SourceHasBadLines(f"{source.where} holds no item", changed="0 tables created, 0 items written")
-
-
-def _items(source: Source, document: TableDocument, delimiter: str) -> Iterator[Item]:
-    keys, indexes = keys_of(document)
-    parse = parser(source.form, keys, indexes, delimiter, None)
-    for where, number, raw in source.lines():
-        item = parse(where, number, raw)
-        if item is not None:
-            yield item
-
-
-def open_source(session: Session, options: ImportOptions) -> Source:
-    """An export (by its manifest, also a local copy), objects below an S3 prefix, or a local file."""
-    if not options.source.startswith("s3://"):
-        if options.form in (None, "dynamodb-json") and is_local_export(options.source):
-            return _export(session, options.source)
-        return _of_files(local_files(Path(options.source), options.form))
-    address = Address.parse(options.source)
-    if options.form in (None, "dynamodb-json") and _is_export(session, address):
-        return _export(session, options.source)
-    return _of_files(stored_files(session, options.source, options.form))
-
-
-def _of_files(files: Files) -> Source:
-    return Source(files.where, files.form, files.lines)
-
-
-def _is_export(session: Session, address: Address) -> bool:
-    if address.key.endswith(SUMMARY):
-        return True
-    return bool(address.key) and read_bytes(session.aws, address.below(SUMMARY)) is not None
-
-
-def _export(session: Session, address: str) -> Source:
-    export = open_export(session.aws, address)
-    if export.incremental:
-        raise BadArgument(f"{address} is an incremental export: it holds changes, not a table")
-    foreign = [fault.key for fault in export.strangers()]
-    if foreign:
-        # ImportTable takes every object below the prefix, whatever the manifest says
-        raise ExportCorrupt(
-            f"{len(foreign)} objects below {export.data_prefix} are not of the export", why=", ".join(foreign[:5])
+    if options.expect is not None and found.distinct_keys != options.expect:
+        raise CountsDiffer(
+            f"{source.where} has {found.distinct_keys:,} distinct keys, {options.expect:,} were expected",
+            changed="0 tables created, 0 items written",
+            fix=("find out which of the two is right", f"--expect {found.distinct_keys}"),
         )
-    return Source(export.address, "dynamodb-json", export.lines, export)
-
-
-def schema_of(session: Session, schema_from: str | None, source: Source) -> TableDocument:
-    """Keys and indexes of the new table: the named declared table, the exported one, or the only one there is."""
-    declared = session.environment.document.tables
-    if schema_from is not None:
-        found = session.table(schema_from).document
-        if found is None:
-            raise BadArgument(f"{schema_from} is not declared in the environment document")
-        return found
-    if source.export is not None:
-        target = session.table(source.export.table_arn)
-        if target.document is not None:
-            return target.document
-    if len(declared) == 1:
-        return next(iter(declared.values()))
-    raise BadArgument(
-        "which declared table the new one should be like is not clear",
-        fix=tuple(f"give --schema-from {name}" for name in sorted(declared)),
-    )
 
 
 def schema_used(run: Run) -> str:
@@ -272,4 +239,13 @@ def problems(result: ImportResult) -> tuple[OpsError, ...]:
     if error is not None:
         error.changed = f"table {result.table} was made and stays"
         found.append(error)
+    if result.quarantine is not None:
+        found.append(
+            LinesRejected(
+                f"{len(result.problems):,} lines rejected, see {result.quarantine}",
+                why="; ".join(f"{one.source} line {one.line}: {one.reason}" for one in result.problems[:5]),
+                changed=f"table {result.table} was made and holds the others",
+                fix=(f"correct them there, then ops load FILE --to ddb:{result.table}",),
+            )
+        )
     return tuple(found)

@@ -102,6 +102,8 @@ class ImportResult:
     distinct_keys: int
     problems: tuple[LineProblem, ...] = ()
     proof: Comparison | None = None
+    #: The file that keeps the lines that were left out.
+    quarantine: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -179,3 +180,45 @@ def test_an_interrupted_import_is_adopted(stage: Stage, source: Any) -> None:
     done = stage.ops(*line.split("ops ", 1)[1].split(), "-o", "json")
     assert done.code == 0, done.err
     assert done.document["result"]["proof"]["equal"] is True
+
+
+def test_unusable_lines_are_left_out_when_that_is_asked_for(stage: Stage, source: Any, tmp_path: Path) -> None:
+    items = list(stage.items(source[0]).values())
+    lines = [json.dumps({"Item": item}) for item in items]
+    lines[3:3] = ["no item", json.dumps({"Item": {**items[0], "popularity": {"N": "many"}}}), lines[0]]
+    file, target = tmp_path / "tracks.jsonl", f"{source[0]}-clean"
+    file.write_text("\n".join(lines) + "\n")
+    words = ("import-s3", str(file), "--as", target, "--schema-from", source[0])
+    strict = stage.ops(*words)
+    assert strict.code == 6
+    assert f"--quarantine imports {len(items)} items" in strict.err
+    assert target not in stage.dynamodb.list_tables()["TableNames"]
+    plan = stage.ops(*words, "--quarantine", "--dry-run")
+    assert plan.code == 0, plan.err
+    assert re.search(r"left out +3", plan.out)
+    wrong = stage.ops(*words, "--quarantine", "--expect", str(len(items) + 1))
+    assert wrong.code == 4
+    assert "0 tables created" in wrong.err
+    done = stage.ops(*words, "--quarantine", "--expect", str(len(items)), "-o", "json")
+    assert done.code == 3, done.err
+    result = done.document["result"]
+    assert (result["read"], result["written"], result["duplicates"], result["rejected"]) == (
+        len(items) + 3,
+        len(items),
+        1,
+        2,
+    )
+    assert result["read"] == result["written"] + result["unchanged"] + result["duplicates"] + result["rejected"]
+    assert result["proof"]["equal"] is True
+    assert stage.items(target) == stage.items(source[0])
+    kept = [json.loads(one) for one in Path(result["quarantine"]).read_text().splitlines()]
+    assert [(one["object"], one["line"]) for one in kept] == [(str(file), line) for line in (4, 5, 6)]
+    assert kept[0]["text"] == "no item"
+    assert Path(result["quarantine"]).stat().st_mode & 0o777 == 0o600
+    assert "many" not in done.err
+
+
+def test_what_does_not_go_with_a_new_table_is_refused(stage: Stage, source: Any) -> None:
+    for words in (("--accept", "foreign"), ("--bulk",), ("--rate", "5"), ("--only-changed",), ("--expect", "0")):
+        assert stage.ops("import-s3", source[1], "--as", "never-made", *words).code == 2
+    assert stage.ops("import-s3", source[1], "--into", source[0], "--expect", "27", "--yes").code == 2
