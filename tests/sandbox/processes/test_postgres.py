@@ -28,12 +28,15 @@ def server() -> Iterator[PostgresServer]:
     folder = private_folder()
     began = time.monotonic()
     found = postgres.start(folder, SystemClock())
-    assert time.monotonic() - began < 10
-    yield found
-    began = time.monotonic()
-    assert postgres.stop(found.process, SystemClock())
-    assert time.monotonic() - began < 3
-    remove_folder(folder)
+    try:
+        assert time.monotonic() - began < 10
+        yield found
+    finally:
+        began = time.monotonic()
+        assert postgres.stop(found.process, SystemClock())
+        took_s = time.monotonic() - began
+        remove_folder(folder)
+    assert took_s < 3
     assert not processes.alive(found.process)
 
 
