@@ -381,3 +381,8 @@ def test_each_kind_of_difference_has_its_own_count(monkeypatch: pytest.MonkeyPat
     assert (result.missing, result.extra, result.changed, result.duplicates, result.shape) == (4, 3, 5, 1, 2)
     assert (len(result.differences), result.listed_all) == (9, False)
     assert compare(expected_side(items), expected_side(found[:36]), keys=KEYS, listed=9).listed_all
+
+
+def test_a_seal_is_written_in_plain_characters() -> None:
+    subject = SealSubject("té", "arn", "id", KEYS.types, "2026-11-20T10:02:16Z", "table")
+    assert '"logical":"té"' in seal_of([], subject).to_json()

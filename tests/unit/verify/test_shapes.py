@@ -79,6 +79,19 @@ def test_a_shape_fits_lines_that_differ_in_plain_values_only(value: bytes, alike
     assert (list(only.at), only.others) == ([3, 5], [])
 
 
+@pytest.mark.parametrize(("value", "alike", "unlike"), VALUES)
+def test_what_stands_behind_a_value_is_read_all_the_same(value: bytes, alike: bytes, unlike: bytes) -> None:
+    form = b'{"Item":{"pk":{"S":"k%d"},"x":%b,"y":{"S":"behind"},"sk":{"N":"7"}}}'
+    shape = learn(form % (1, value), KEYS, wrapped=True)
+    assert shape is not None
+    lines = [form % (number, one) + b"\n" for number, one in enumerate((value, alike, unlike))]
+    rows = shape.rows(range(3), b"".join(lines))
+    items = [orjson.loads(lines[number])["Item"] for number in rows.at]
+    assert list(rows.at) == [0, 1]
+    assert rows.items == [canonical_item(item) for item in items]
+    assert rows.keys == [canonical_key(item, KEYS) for item in items]
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import orjson
 import pytest
+from isal import isal_zlib
 
 from ops.errors import BadArgument, ExportCorrupt, OpsError, RunFolderUnusable
 from ops.model.items import Item, KeySchema
@@ -19,7 +22,7 @@ from ops.verify import gathering, worker
 from ops.verify.compare import TtlRule, compare, gather, gather_all, judge
 from ops.verify.fingerprint import TableDigest, recorder
 from ops.verify.gathering import digest_files
-from ops.verify.lines import LineFile
+from ops.verify.lines import LineFile, unpacked
 from ops.verify.merge import Raw, differences
 from ops.verify.sides import FilesSide, LinesSide
 from ops.verify.spill import FAULT, Row, Spill
@@ -346,3 +349,11 @@ def test_a_file_read_as_a_stream_holds_what_its_manifest_says(tmp_path: Path) ->
     with pytest.raises(ExportCorrupt, match="cannot be used") as caught:
         list(side((replace(file, items=6),)).read())
     assert caught.value.why == "count: 5 lines, the manifest says 6"
+
+
+@pytest.mark.parametrize("behind", [b"~", b"\0~", b"x", b"\0" * 9 + b"{}"])
+def test_behind_a_gzip_member_only_zeros_or_another_member_may_stand(behind: bytes) -> None:
+    whole = gzip.compress(b"one\n")
+    assert b"".join(unpacked(io.BytesIO(whole + b"\0" * 9 + whole))) == b"one\none\n"
+    with pytest.raises((cast(type[Exception], isal_zlib.error), EOFError)):
+        b"".join(unpacked(io.BytesIO(whole + behind)))
