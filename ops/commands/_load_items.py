@@ -14,7 +14,7 @@ from ops.report.text import comparison, facts
 if TYPE_CHECKING:
     import typer
 
-    from ops.flows.into_table import IntoPlan, IntoResult
+    from ops.flows.into_work import IntoPlan, IntoResult
     from ops.flows.loading_items import ItemsOptions
 
 
@@ -34,7 +34,7 @@ def options_from(
 ) -> ItemsOptions:
     """What was typed, checked."""
     from ops.flows.file_lines import REPEATS
-    from ops.flows.into_table import MODES
+    from ops.flows.into_work import MODES
     from ops.flows.item_files import FORMS
     from ops.flows.loading_items import ItemsOptions
 
@@ -67,7 +67,7 @@ def load(
     context: typer.Context, to: str, options: ItemsOptions, limit: int, resume: str | None, *, dry_run: bool
 ) -> None:
     """Judge, write, read back."""
-    from ops.flows import into_table
+    from ops.flows import into_outcome
     from ops.flows import loading_items as flow
 
     app, session, table = open_table(context, "load", to)
@@ -79,7 +79,7 @@ def load(
     with app.run(session, resume) as run:
         app.voice.say(f"  run        {run.id}")
         result = flow.load_items(session, run, table, options, sys.stdin.buffer, lambda plan: _tell(app, plan))
-        errors = into_table.problems(result)
+        errors = into_outcome.problems(result)
         app.finish(Outcome(_shape(result, options), _lines(result, options, limit), errors=errors, run=run.id))
 
 

@@ -15,7 +15,7 @@ from ops.report.text import comparison, facts
 if TYPE_CHECKING:
     from ops.environment import TableTarget
     from ops.flows.importing_into import IntoOptions
-    from ops.flows.into_table import IntoResult
+    from ops.flows.into_work import IntoResult
     from ops.flows.session import Session
     from ops.model.recovery import ImportResult
 
@@ -168,12 +168,12 @@ def _into(
 def _write_into(
     app: App, session: Session, table: TableTarget, options: IntoOptions, limit: int, resume: str | None
 ) -> None:
-    from ops.flows import importing_into, into_table
+    from ops.flows import importing_into, into_outcome
 
     with app.run(session, resume) as run:
         app.voice.say(f"  run        {run.id}")
         result = importing_into.import_into(session, run, table, options)
-        errors = into_table.problems(result)
+        errors = into_outcome.problems(result)
         shape = {**_shape(result.counts), "quarantine": result.rejects}
         app.finish(Outcome(shape, _into_lines(result, limit), errors=errors, run=run.id))
 

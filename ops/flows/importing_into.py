@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from ops.dynamodb.accounting import WriteCounts
 from ops.environment import TableTarget
 from ops.errors import BadArgument, CountsDiffer
-from ops.flows import into_table
+from ops.flows import into_outcome, into_table, into_work
 from ops.flows.backing_up import work_folder
 from ops.flows.common import options_of, owns, resumable
 from ops.flows.held import held
-from ops.flows.into_table import How, IntoPlan, IntoResult, Work
+from ops.flows.into_work import How, IntoPlan, IntoResult, Work
 from ops.flows.net_lines import Chain, Judged, open_chain
 from ops.flows.reading import open_table
 from ops.flows.session import Session
@@ -64,7 +64,7 @@ def import_into(session: Session, run: Run, table: TableTarget, options: IntoOpt
         with _work(session, table, options) as work:
             if options.bulk:
                 counts, reports = _put_in_bulk(session, run, work, options)
-                result = into_table.proven(session, run, work, counts, options.how)
+                result = into_outcome.proven(session, run, work, counts, options.how)
                 return replace(result, rejects=reports) if counts.rejected else result
             return into_table.write(session, run, work, options.how)
 
@@ -116,7 +116,7 @@ def _work(session: Session, table: TableTarget, options: IntoOptions) -> Iterato
     bench = open_table(session, table)
     with work_folder() as folder, held(folder, "newest") as newest:
         chain = open_chain(session, bench.table, options.source, options.then, options.accept)
-        yield into_table.judged(session, bench, chain, newest, folder, options.how)
+        yield into_work.judged(session, bench, chain, newest, folder, options.how)
 
 
 def _kept(run: Run, table: TableTarget, given: IntoOptions) -> IntoOptions:

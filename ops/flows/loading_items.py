@@ -12,12 +12,12 @@ from typing import IO, Any
 
 from ops.environment import TableTarget
 from ops.errors import BadArgument, RunFolderUnusable
-from ops.flows import into_table
+from ops.flows import into_table, into_work
 from ops.flows.backing_up import work_folder
 from ops.flows.common import options_of, owns, resumable
 from ops.flows.file_lines import FileLines, Repeats
 from ops.flows.held import held
-from ops.flows.into_table import How, IntoPlan, IntoResult, Mode, Work
+from ops.flows.into_work import How, IntoPlan, IntoResult, Mode, Work
 from ops.flows.item_files import Files, local_files, stored_files
 from ops.flows.reading import open_table
 from ops.flows.session import Session
@@ -139,14 +139,14 @@ def _work(session: Session, table: TableTarget, options: ItemsOptions, files: Fi
     indexes = {name: index.keys for name, index in bench.table.indexes.items()}
     lines = FileLines(files, bench.table.keys, indexes, types_of(options.types), options.delimiter, options.repeats)
     with work_folder() as folder, held(folder, "newest") as newest:
-        yield into_table.judged(session, bench, lines, newest, folder, options.how)
+        yield into_work.judged(session, bench, lines, newest, folder, options.how)
 
 
 def _dead_letters(run: Run, path: Path | None) -> None:
     """What was rejected, also where it was asked for; the run folder keeps it in any case."""
     if path is None:
         return
-    kept = [run.folder / name for name in (into_table.REJECTED, into_table.REFUSED)]
+    kept = [run.folder / name for name in (into_work.REJECTED, into_work.REFUSED)]
     part = path.with_name(f".{path.name}.part")
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:

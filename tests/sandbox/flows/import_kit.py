@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.flows.importing_into import IntoOptions, import_into
-from ops.flows.into_table import IntoResult
+from ops.flows.into_work import IntoResult
 from ops.flows.session import Session
 from ops.runs import open_run
 from tests.cli.recovery_stage import BUCKET, Item, Stage

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ops.errors import BadArgument, CountsDiffer, StillRunning
-from ops.flows import into_table
+from ops.flows import into_outcome
 from ops.flows.importing_into import IntoOptions, import_into, plan_into
 from ops.runs import open_run, resume_run
 from tests.cli.recovery_stage import BUCKET, track
@@ -28,7 +28,7 @@ def test_aws_puts_the_lines_and_what_it_put_is_proven(bench: Bench) -> None:
     bench.stage.dynamodb.delete_item(TableName=bench.logical, Key={"artist_id": {"S": "a0000"}, "id": {"S": "t000001"}})
     bench.stage.put(bench.logical, [{**track(2), "popularity": {"N": "-1"}}, track(900)])
     result = bench.run(source, bulk=True, rate="2000")
-    assert into_table.problems(result) == ()
+    assert into_outcome.problems(result) == ()
     assert (result.counts.read, result.counts.written, result.counts.unchanged) == (40, 40, 0)
     assert result.counts.proof is not None
     assert result.counts.proof.equal
@@ -82,7 +82,7 @@ def test_a_run_that_stopped_waiting_adopts_its_operation(bench: Bench, tmp_path:
     bench.stage.advance(60)
     with resume_run(runs, run.id, session.clock) as again:
         result = import_into(session, again, bench.target, IntoOptions(source, bulk=True))
-    assert into_table.problems(result) == ()
+    assert into_outcome.problems(result) == ()
     assert bench.items() == before
     assert len(operations(bench)) == 1
 
@@ -99,4 +99,4 @@ def test_lines_that_aws_did_not_process_are_no_success(bench: Bench, monkeypatch
     bench.stage.dynamodb.delete_item(TableName=bench.logical, Key={"artist_id": {"S": "a0000"}, "id": {"S": "t000001"}})
     result = bench.run(source, bulk=True)
     assert (result.counts.written, result.counts.rejected, result.rejects) == (39, 1, "s3://b/r")
-    assert [error.exit_code for error in into_table.problems(result)] == [4, 3]
+    assert [error.exit_code for error in into_outcome.problems(result)] == [4, 3]

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from ops.errors import BadArgument, ExportCorrupt, OpsError, SourceHasBadLines
-from ops.flows import into_table
+from ops.flows import into_outcome, into_table
 from ops.flows.importing_into import IntoOptions, plan_into
-from ops.flows.into_table import IntoResult
+from ops.flows.into_work import IntoResult
 from tests.cli.recovery_stage import BUCKET, Stage, track
 from tests.sandbox.flows.import_kit import Bench, Open, hand_made, line
 
@@ -32,7 +32,7 @@ def test_an_export_brings_lost_and_changed_items_back_and_keeps_new_ones(bench: 
     bench.stage.put(bench.logical, [{**track(2), "popularity": {"N": "-1"}}, track(900)])
     result = bench.run(source)
     assert (result.counts.read, result.counts.written, result.counts.unchanged) == (40, 40, 0)
-    assert into_table.problems(result) == ()
+    assert into_outcome.problems(result) == ()
     assert bench.items() == {**before, ("a0090", "t000900"): track(900)}
 
 
@@ -84,7 +84,7 @@ def test_updates_unsupported(bench: Bench, seed: int, view: str) -> None:
         bench.empty()
         bench.run(source)
     result = bench.run(source, then=tuple(then), only_changed=bool(seed % 2))
-    assert into_table.problems(result) == ()
+    assert into_outcome.problems(result) == ()
     assert adds_up(result)
     assert bench.items() == wanted
 
@@ -156,7 +156,7 @@ def test_a_bad_line_is_named_and_nothing_is_written_or_the_others_are(bench: Ben
     assert bench.items() == before
     result = bench.run(source, quarantine=True)
     assert (result.counts.read, result.counts.written, result.counts.rejected) == (4, 3, 1)
-    assert [error.exit_code for error in into_table.problems(result)] == [3]
+    assert [error.exit_code for error in into_outcome.problems(result)] == [3]
     assert len(bench.items()) == 43
     assert result.rejects is not None
     [kept] = [json.loads(one) for one in Path(result.rejects).read_text().splitlines()]
@@ -259,6 +259,6 @@ def test_a_difference_after_the_import_is_exit_4(bench: Bench, monkeypatch: pyte
         return counts
 
     monkeypatch.setattr(into_table, "_write", and_then_lose_one)
-    errors = into_table.problems(bench.run(source))
+    errors = into_outcome.problems(bench.run(source))
     assert [error.exit_code for error in errors] == [4]
     assert "missing a0000/t000001" in errors[0].why

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from ops.errors import ExportCorrupt, NotAllowed
-from ops.flows import into_table, repairing
+from ops.flows import into_outcome, repairing
 from ops.flows.repair_plan import RepairOptions
 from ops.flows.session import Session
 from ops.runs import open_run, resume_run
@@ -88,7 +88,7 @@ def test_an_import_through_faults_writes_every_item(stage: Stage, session: Open,
     result = bench.run(source)
     stage.control.clear_faults()
     assert (result.counts.read, result.counts.written) == (200, 200)
-    assert into_table.problems(result) == ()
+    assert into_outcome.problems(result) == ()
     assert bench.items() == before
     stage.forget(logical)
 
