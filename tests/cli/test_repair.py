@@ -245,7 +245,6 @@ def test_an_import_that_was_interrupted_says_so_and_goes_on(stage: Stage) -> Non
         (),
         ("--as", "x-copy", "--into", "y"),
         ("--as", "x-copy", "--only-changed"),
-        ("--as", "x-copy", "--quarantine"),
         ("--into", "y", "--input", "csv"),
     ],
 )

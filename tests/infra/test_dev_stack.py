@@ -126,13 +126,15 @@ def test_one_changed_value_is_exactly_the_expected_updates(first: tuple[Deployme
 
 INDEXES = [{"name": "genre_index", "partitionKey": "genre"}, {"name": "by_year", "partitionKey": "year"}]
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1234"
+AT_THE_TABLE = ("read", "backup", "export", "import", "restore", "settings", "load", "repair", "drill")
 
 
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
         ({"pitrDays": "20"}, {("update", "top_tracks")}),
-        ({"tableKmsKeyArn": KEY}, {("update", "top_tracks")}),
+        # whoever reads or writes the table has to use its key
+        ({"tableKmsKeyArn": KEY}, {("update", "top_tracks"), *(("update", f"ops-{kind}") for kind in AT_THE_TABLE)}),
         ({"backupSchedule": "cron(0 6 * * ? *)"}, {("update", "backups")}),
         ({"backupAgeDays": "3"}, {("update", "backup-age")}),
         ({"exportRetentionDays": "120"}, {("update", "exports")}),
