@@ -21,6 +21,8 @@ def load_slow_packages() -> None:
                 module = importlib.import_module(name)
                 # pulumi_aws loads its parts when they are first asked for anything
                 getattr(module, "__all__", None)
+    # Modules stay until the end: nothing is gained by looking through them again, at the exit least of all.
+    gc.freeze()
 
 
 @contextlib.contextmanager
