@@ -30,6 +30,7 @@ ENDED_FROM_OUTSIDE = 3
 WALL_S, CPU_S = 20.0, 4.0
 #: Seconds of tests for one mutant, as they took while their lines were noted.
 PATIENCE_S = 12.0
+ANOTHER_SECOND_NS = 10 * 10**9
 
 Verdict = Literal["killed", "timeout", "survived"]
 
@@ -167,7 +168,7 @@ class Bench:
                 shutil.copytree(root / name, folder / name, ignore=ignored)
             else:
                 shutil.copy2(root / name, folder / name)
-        # For the processes that tests start; a changed source has another time, and is read anew.
+        # For the processes that tests start; a changed source is given another time, and is read anew.
         compileall.compile_dir(folder, quiet=2)
         self._servers = ExitStack()
         self._loaded = self._servers.enter_context(_Asked(folder, "loaded", *sources, "--", *files))
@@ -220,6 +221,8 @@ class Bench:
         source, times = target.read_text(encoding="utf-8"), target.stat()
         try:
             target.write_text(mutated(source, mutant.number), encoding="utf-8")
+            # compiled code is taken for that of a source of the same size and second: this one is of another second
+            os.utime(target, ns=(times.st_atime_ns, times.st_mtime_ns + ANOTHER_SECOND_NS))
             tests = self.coverage.tests_of(mutant, files)
             if not self.coverage.fresh(mutant):
                 code = marshal.dumps(mutated_code(source, mutant.number, str(target)))
