@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from ops.errors import AccountingMismatch
+from ops.errors import AccountingMismatch, OpsError
 from ops.model.items import Item, KeySchema
 
 
@@ -29,6 +30,21 @@ class WriteCounts:
                 f"duplicates {self.duplicates}, rejected {self.rejected}",
                 changed=f"{self.written} items were written",
             )
+
+
+@contextmanager
+def accounted(counts: WriteCounts, table: str, give_up: Callable[[], None]) -> Iterator[None]:
+    """Inside, items are written: at the end the counts add up; an error says how many were written before it."""
+    try:
+        yield
+    except Exception as error:
+        # What is on its way may still be written: it is waited for, so that counts and checkpoint know of it.
+        give_up()
+        if isinstance(error, OpsError):
+            # Without this a throttled load would claim that nothing was changed.
+            error.changed = f"{counts.written} items were written to {table} before"
+        raise
+    counts.check()
 
 
 @dataclass(frozen=True, slots=True)

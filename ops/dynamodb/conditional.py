@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import orjson
 
-from ops.dynamodb.accounting import Rejected, WriteCounts, WriteTarget
+from ops.dynamodb.accounting import Rejected, WriteCounts, WriteTarget, accounted
 from ops.dynamodb.attributes import Unacceptable
 from ops.dynamodb.batches import rejected_line
 from ops.dynamodb.capacity import CapacityLimit
@@ -20,7 +20,7 @@ from ops.dynamodb.client import DataPlane
 from ops.dynamodb.entries import Entries, Entry, Key
 from ops.dynamodb.pipeline import MOST_AT_ONCE, Ended, Pipeline
 from ops.dynamodb.retry import Failure
-from ops.errors import AccountingMismatch, OpsError
+from ops.errors import AccountingMismatch
 
 _CONDITION_FAILED = "ConditionalCheckFailedException"
 _TOLD = frozenset({_CONDITION_FAILED, "ValidationException", "SerializationException"})
@@ -60,14 +60,8 @@ class ConditionalWriter:
         table = self.target.table
         with Pipeline[_Put](self.plane, "PutItem", table, limit=self.limit, most=self.most, told=_TOLD) as pipe:
             run = _Run(self, pipe)
-            try:
+            with accounted(self.counts, table, run.give_up):
                 run.all(lines)
-            except Exception as error:
-                run.give_up()
-                if isinstance(error, OpsError):
-                    error.changed = f"{self.counts.written} items were written to {table} before"
-                raise
-        self.counts.check()
         return self.counts
 
     def body(self, entry: Entry) -> bytes:

@@ -14,13 +14,12 @@ from typing import Any
 
 import orjson
 
-from ops.dynamodb.accounting import Rejected, WriteCounts, WriteTarget
+from ops.dynamodb.accounting import Rejected, WriteCounts, WriteTarget, accounted
 from ops.dynamodb.batches import BATCH_BYTES, BATCH_ITEMS, BatchRun, Make, Operation, Part, Repeats
 from ops.dynamodb.capacity import CapacityLimit
 from ops.dynamodb.client import DataPlane
 from ops.dynamodb.entries import Entries, key_of_texts
 from ops.dynamodb.pipeline import MOST_AT_ONCE, Pipeline
-from ops.errors import OpsError
 from ops.model.items import Item, KeySchema
 
 __all__ = [
@@ -78,16 +77,8 @@ class BulkWriter:
             self.plane, "BatchWriteItem", table, limit=self.limit, most=self.most, told=REFUSED_WHOLE
         ) as pipe:
             run = BatchRun(self, pipe, entries, make, operation)
-            try:
+            with accounted(self.counts, table, run.give_up):
                 run.all(given)
-            except Exception as error:
-                # What is on its way may still be written: it is waited for, so that counts and checkpoint know of it.
-                run.give_up()
-                if isinstance(error, OpsError):
-                    # Without this a throttled load would claim that nothing was changed.
-                    error.changed = f"{self.counts.written} items were written to {table} before"
-                raise
-        self.counts.check()
         return self.counts
 
 
