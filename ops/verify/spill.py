@@ -128,8 +128,6 @@ class Spill:
         """All rows as files that another process can read, as long as this one is open."""
         if self._held_bytes:
             self._flush()
-        if self._file is not None:
-            self._file.flush()
         own = [] if self._file is None else [SpillFile(self._file.name, tuple(self._runs))]
         return [*own, *(file for file, _ in self._others)]
 
