@@ -37,10 +37,15 @@ class Ended:
 
 
 def run(
-    command: Sequence[str], *, folder: Path, environment: Mapping[str, str], limit_s: float, server_pid: int | None
+    command: Sequence[str],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    limit_s: float,
+    server_pids: Sequence[int] = (),
 ) -> Ended:
     """Run a command to its end; CaseFailed when it fails or takes too long."""
-    before = _Machine.now(server_pid)
+    before = _Machine.now(server_pids)
     process = subprocess.Popen(
         command, cwd=folder, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True,
@@ -57,7 +62,7 @@ def run(
     if process.returncode:
         last = complaint.strip().splitlines() or ["no message"]
         raise CaseFailed(f"status {process.returncode}: {last[-1]}")
-    return Ended(output, round(peak_bytes / 1e6, 1), _Machine.now(server_pid).others_since(before))
+    return Ended(output, round(peak_bytes / 1e6, 1), _Machine.now(server_pids).others_since(before))
 
 
 class _Watch:
@@ -100,7 +105,7 @@ def resident_bytes(pid: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Machine:
-    """Seconds of processor time: of the whole machine, of this process with its ended children, of the server."""
+    """Seconds of processor time: of the whole machine, of this process with its ended children, of the servers."""
 
     at_s: float
     busy_s: float
@@ -108,12 +113,12 @@ class _Machine:
     server_s: float
 
     @classmethod
-    def now(cls, server_pid: int | None) -> _Machine:
+    def now(cls, server_pids: Sequence[int]) -> _Machine:
         user, nice, system, _, _, irq, softirq, steal = _first_numbers()[:8]
         usages = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
         own_s = sum(usage.ru_utime + usage.ru_stime for usage in usages)
         busy_s = (user + nice + system + irq + softirq + steal) * _TICK_S
-        return cls(time.monotonic(), busy_s, own_s, cpu_s(server_pid) if server_pid else 0.0)
+        return cls(time.monotonic(), busy_s, own_s, sum(map(cpu_s, server_pids)))
 
     def others_since(self, before: _Machine) -> float:
         ours_s = self.own_s - before.own_s + self.server_s - before.server_s

@@ -17,6 +17,7 @@ from random import Random
 import orjson
 
 from bench.items import differences
+from bench.servers import processors
 from bench.window import Job, Window, main
 from ops.aws import Aws
 from ops.clock import SystemClock
@@ -105,12 +106,21 @@ def scan_together(job: Job, window: Window) -> int:
 
 
 def together(job: Job, window: Window, make: Callable[[int, int], Callable[[], int]]) -> None:
-    """Work in several processes; the window opens when all are ready to begin. options: processes."""
+    """Work in several processes; the window opens when all are ready to begin.
+
+    options: processes; endpoints, where each process has a processor and a server there of its own.
+    """
     count = int(job.options["processes"])
+    homes = list(zip(processors(), job.options.get("endpoints", ()), strict=False))
+    if homes and len(homes) < count:
+        raise RuntimeError(f"{count} processes apart need as many processors")
     context = get_context("fork")
     ready = context.Barrier(count + 1)
 
     def work(number: int) -> None:
+        if homes:
+            processor, os.environ["AWS_ENDPOINT_URL"] = homes[number]
+            os.sched_setaffinity(0, {processor})
         task = make(number, count)
         ready.wait()
         task()

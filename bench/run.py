@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -182,10 +182,12 @@ class Stage:
             case.items,
             options={**case.options, "table": str(WORK / "table.json")},
         )
-        if case.server not in ("pages",) and case.group not in ("start", "sandbox-start"):
+        if case.server not in ("pages", "pages-apart") and case.group not in ("start", "sandbox-start"):
             job = replace(job, files=tuple(map(str, items.write_export(WORK, case.kind, case.items))))
         if case.group == "compare":
             job = replace(job, others=tuple(map(str, items.write_other_side(WORK, case.kind, case.items))))
+        if server is not None and server.beside:
+            job = replace(job, options={**job.options, "endpoints": [one.url for one in server.all]})
         if server is not None and not server.counts:
             job = replace(job, server_pid=server.pid)
         return replace(job, endpoint=server.url if server else "", folder=str(folder))
@@ -202,17 +204,11 @@ class Stage:
             yield self._shared(case)
 
     def _shared(self, case: Case) -> Server:
-        place = (case.server, case.items if case.server == "pages" else 0)
+        replays = case.server in ("pages", "pages-apart")
+        place = (case.server, case.items if replays else 0)
         if place not in self._servers:
-            recorded = pages.write_pages(WORK, case.kind, case.items) if case.server == "pages" else None
-            started = servers.dynamodb(
-                WORK,
-                pages=recorded,
-                table=WORK / "table.json",
-                delay_ms=10 if case.server == "null-10ms" else 0,
-                tls=case.server == "null-tls",
-            )
-            self._servers[place] = self._stack.enter_context(started)
+            recorded = pages.write_pages(WORK, case.kind, case.items) if replays else None
+            self._servers[place] = self._stack.enter_context(_started(case.server, recorded))
         return self._servers[place]
 
     @contextmanager
@@ -223,6 +219,14 @@ class Stage:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _started(kind: str, recorded: Path | None) -> AbstractContextManager[Server]:
+    table = WORK / "table.json"
+    if kind.endswith("-apart"):
+        return servers.apart(WORK, pages=recorded, table=table)
+    delay_ms = 10 if kind == "null-10ms" else 0
+    return servers.dynamodb(WORK, pages=recorded, table=table, delay_ms=delay_ms, tls=kind == "null-tls")
 
 
 def make_peers(wanted: set[str]) -> None:
@@ -252,10 +256,9 @@ def make_peers(wanted: set[str]) -> None:
 def _child(case: Case, job: Job, server: Server | None) -> dict[str, Any]:
     """What the process of a case measured of itself, and what was seen of it from outside."""
     python = sys.executable if case.interpreter == "ours" else str(PEERS / case.interpreter / "bin" / "python")
-    ended = child.run(
-        [python, "-m", f"bench.{case.work.partition(':')[0]}", job.to_json()], folder=ROOT,
-        environment=_environment(server), limit_s=CASE_LIMIT_S, server_pid=server.pid if server else None,
-    )  # fmt: skip
+    command = [python, "-m", f"bench.{case.work.partition(':')[0]}", job.to_json()]
+    pids = [one.pid for one in server.all] if server else []
+    ended = child.run(command, folder=ROOT, environment=_environment(server), limit_s=CASE_LIMIT_S, server_pids=pids)
     measures: dict[str, Any] = json.loads(ended.output.strip().splitlines()[-1])
     # What is there only between two looks is known from the process itself.
     return {**measures, "peak_mb": max(measures["peak_mb"], ended.peak_mb), "others": ended.others}

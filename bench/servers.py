@@ -11,8 +11,8 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -38,11 +38,24 @@ class Server:
     pid: int
     certificate: Path | None = None
     counts: bool = True
+    #: Further ones, for clients of which each process has a server of its own.
+    beside: tuple[Server, ...] = ()
+
+    @property
+    def all(self) -> tuple[Server, ...]:
+        """This one and those beside it."""
+        return (self, *self.beside)
 
     def take(self) -> Load:
-        """The load since the last call."""
+        """The load since the last call, of all of them."""
         if not self.counts:
             return Load(0, 0, 0.0)
+        loads = [one._take() for one in self.all]
+        return Load(
+            sum(one.items for one in loads), sum(one.requests for one in loads), sum(one.cpu_s for one in loads)
+        )
+
+    def _take(self) -> Load:
         context = ssl.create_default_context(cafile=self.certificate) if self.certificate else None
         with urllib.request.urlopen(f"{self.url}/reset", timeout=10, context=context) as answer:
             found = json.load(answer)
@@ -77,6 +90,22 @@ def dynamodb(
     with _process(command, folder) as process:
         port = int(_when_there(port_file, process))
         yield Server(f"{'https' if tls else 'http'}://{HOST}:{port}", process.pid, certificate)
+
+
+@contextmanager
+def apart(work: Path, *, pages: Path | None = None, table: Path | None = None) -> Iterator[Server]:
+    """A server of server.c on each processor, bound to it; the first of `processors`, the others beside it."""
+    with ExitStack() as stack:
+        found = []
+        for processor in processors():
+            found.append(stack.enter_context(dynamodb(work, pages=pages, table=table)))
+            os.sched_setaffinity(found[-1].pid, {processor})
+        yield replace(found[0], beside=tuple(found[1:]))
+
+
+def processors() -> list[int]:
+    """The processors that this process may run on."""
+    return sorted(os.sched_getaffinity(0))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from bench.child import CaseFailed
 
 def run(tmp_path: Path, code: str, limit_s: float = 60.0) -> child.Ended:
     return child.run(
-        [sys.executable, "-c", code], folder=tmp_path, environment={}, limit_s=limit_s, server_pid=os.getpid()
+        [sys.executable, "-c", code], folder=tmp_path, environment={}, limit_s=limit_s, server_pids=[os.getpid()]
     )
 
 

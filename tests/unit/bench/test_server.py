@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 import ssl
 import time
@@ -171,3 +172,14 @@ def test_over_tls_the_same_is_served_under_its_certificate(work: Path) -> None:
             assert server.take().items == 75
     except servers.NotServed as error:
         pytest.skip(f"no TLS here: {error}")
+
+
+def test_servers_apart_are_bound_to_a_processor_each_and_their_loads_are_added_up(work: Path) -> None:
+    with servers.apart(work) as first:
+        assert len(first.all) == len(servers.processors())
+        assert [os.sched_getaffinity(one.pid) for one in first.all] == [{number} for number in servers.processors()]
+        for server in first.all:
+            with connect(server) as connection:
+                assert ask(connection, "BatchWriteItem", batch(3))[0] == 200
+        assert first.take().items == 3 * len(first.all)
+        assert first.take().items == 0
