@@ -133,7 +133,7 @@ def _merged(expected: Gathered, found: Gathered) -> Iterator[Iterator[Raw]]:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A differing key with its records; as long as they are not `whole`, with their digests alone."""
+    """A differing key with its records; not `whole` before they were asked for."""
 
     kind: DifferenceKind
     expected: Record | None
@@ -160,7 +160,7 @@ class _Judging:
 
     def settle(self, batch: list[Raw]) -> list[_Known]:
         """What is left of a batch, counted."""
-        plain = [_Known(raw.kind, _digests(raw.expected), _digests(raw.found), raw, whole=False) for raw in batch]
+        plain = [_Known(raw.kind, None, None, raw, whole=False) for raw in batch]
         live = self._expected.side.live or self._found.side.live
         if self._ttl is not None or live:
             plain = [one for one in self.known(plain) if not self._expired(one)]
@@ -208,10 +208,6 @@ class _Judging:
 
 def _at(records: dict[int, Record], row: Row | None) -> Record | None:
     return None if row is None else records[row.place]
-
-
-def _digests(row: Row | None) -> Record | None:
-    return None if row is None else Record(row.key, row.item)
 
 
 def _readable(one: _Known) -> bool:
