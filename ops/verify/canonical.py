@@ -42,8 +42,9 @@ def _settled() -> re.Pattern[bytes]:
 
 
 _SETTLED = _settled()
-#: A quotation mark inside a string is escaped, so this is always a set of strings in a text that is settled.
-_SET = re.compile(rb'"SS":\[("[^\]\\]*")\]')
+#: A quotation mark inside a string is escaped, so this is always a set of strings in a text that is settled. It is
+#: told member by member: a member may itself begin with a bracket.
+_SET = re.compile(rb'"SS":\[("[^"\\]*+"(?:,"[^"\\]*+")*+)\]')
 
 
 class ShapeError(ValueError):

@@ -36,6 +36,7 @@ PLAIN: dict[str, dict[str, Any]] = {
     "six lists": nested(6, {"N": "7"}, "L"),
     "strings": {"SS": ["b", "a", "", "B", "é", "a,b"]},
     "a string": {"SS": ["one"]},
+    "strings that begin with a bracket": {"SS": ["x", "b", "],z", "]"]},
     "strings inside": {"M": {"s": {"SS": ["y", "x"]}, "l": {"L": [{"SS": ["2", "10"]}]}}},
 }
 
@@ -90,6 +91,7 @@ def test_another_notation_of_a_value_gives_the_same_text(value: dict[str, Any], 
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
+        ({"SS": ["a", "a", "]"]}, "twice"),
         ({"SS": ["a", "a"]}, "twice"), ({"SS": ['a"', 'a"']}, "twice"), ({"NS": ["1", "1.0"]}, "twice"),
         ({"BS": ["AP8=", "AP9="]}, "twice"), ({"SS": []}, "a set is empty"), ({"SS": "a"}, "a set is empty"),
         ({"SS": ["a", 1]}, "something else"), ({"S": 1}, "type 'S'"), ({"BOOL": 1}, "type 'BOOL'"),
