@@ -187,5 +187,5 @@ def _next_digit(number: str) -> str:
     plain = canonical_number(number)
     if plain == "0":
         return "1"
-    head = plain.rstrip("0") if "." not in plain else plain
+    head = plain.rstrip("0")  # a fraction ends with no zero in canonical form
     return f"{head[:-1]}{int(head[-1]) % 9 + 1}{plain[len(head) :]}"

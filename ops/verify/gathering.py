@@ -80,7 +80,7 @@ def gather_all(sides: Sequence[Side], folder: Path | None = None, *, workers: in
             found.append(
                 _empty(side or given, folder, workers)
             )  # one by one, so that each is closed if the next one fails
-        _read_files([one for one in found if isinstance(one.side, FilesSide)], workers)
+        _read_files(found, workers)
         for gathered in found:
             if isinstance(gathered.details, Notes):
                 _read_stream(gathered, gathered.details)

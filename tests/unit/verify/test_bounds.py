@@ -148,6 +148,38 @@ def test_notes_tell_what_they_were_told(limit: int, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_notes_may_be_read_between_being_written(tmp_path: Path) -> None:
+    notes, kept = Notes(tmp_path, memory_limit_bytes=0), []
+    for record in records(4):
+        kept.append(Row(record.key, record.item, notes.add(record)))
+        assert list(notes.records(kept[:1]).values()) == records(1)
+    assert list(notes.records(kept).values()) == records(4)
+    notes.close()
+
+
+def test_notes_hold_no_more_in_memory_than_they_may(tmp_path: Path) -> None:
+    notes = Notes(tmp_path, memory_limit_bytes=1000)
+    [record] = records(1)
+    tracemalloc.start()
+    try:
+        for _ in range(2000):
+            notes.add(record)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        notes.close()
+    assert peak_bytes < 40_000
+
+
+@pytest.mark.parametrize("expires", [1 << 62, 1 << 63, 10**30])
+def test_an_expiry_beyond_all_time_is_kept_as_the_last_moment_there_is(expires: int) -> None:
+    notes = Notes()
+    [record] = records(1)
+    for given, kept in ((expires, 1 << 62), (-expires, -(1 << 62))):
+        row = Row(record.key, record.item, notes.add(record._replace(expires=given)))
+        assert [one.expires for one in notes.records([row]).values()] == [kept]
+
+
 def test_a_folder_that_cannot_be_written_is_told_with_its_path(tmp_path: Path) -> None:
     with Spill(tmp_path / "absent", memory_limit_bytes=0) as spill, pytest.raises(RunFolderUnusable) as caught:
         spill.add(*rows(1)[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from random import Random
 from typing import Any
 
@@ -12,8 +14,9 @@ from ops.model.proof import SideInfo
 from ops.verify.attributes import attribute_changes
 from ops.verify.canonical import canonical_item
 from ops.verify.compare import compare, gather
-from ops.verify.control import KINDS, alter, stream_control
-from ops.verify.sides import LinesSide
+from ops.verify.control import KINDS, alter, plant, stream_control
+from ops.verify.fingerprint import Record, recorder
+from ops.verify.sides import LinesSide, RecordsSide
 
 KEYS = KeySchema("pk")
 RICH: Item = {
@@ -96,3 +99,74 @@ def test_what_has_nothing_of_a_kind_is_not_changed(kind: str, value: Any) -> Non
 def test_an_attribute_that_is_no_key_is_left_out() -> None:
     item: Item = {"pk": {"S": "key"}, "b": {"S": "x"}, "a": {"N": "1"}}
     assert alter(item, "attribute", KEYS) == {"pk": {"S": "key"}, "b": {"S": "x"}}
+
+
+def records_side(items: list[Item]) -> RecordsSide:
+    """A side of digests alone, as a seal's records are."""
+    bare = [Record(one.key, one.item, one.key_json) for one in map(recorder(KEYS), items)]
+    return RecordsSide(SideInfo("seal", "test"), lambda: iter(bare), len(bare))
+
+
+def lines_side(items: list[Item]) -> LinesSide:
+    return LinesSide(SideInfo("lines", "test"), lambda: iter(items), KEYS, len(items))
+
+
+def test_an_item_is_changed_as_its_kind_says_and_without_values_in_one_bit_of_its_digest() -> None:
+    items: list[Item] = [{**RICH, "pk": {"S": str(number)}} for number in range(len(KINDS))]
+    record = recorder(KEYS)
+    by_key = {record(item).key: item for item in items}
+    for seed in range(5):
+        for side in (lines_side(items), records_side(items)):
+            altered, _ = plant(side, KEYS, Random(seed), set())
+            changed = {key: one for key, one in altered.altered.items() if one is not None}
+            assert len(changed) == len(CHANGES)
+            for key, one in changed.items():
+                before = record(by_key[key])
+                assert one.key == key
+                if isinstance(side, LinesSide):
+                    assert one in [record(alter(by_key[key], kind, KEYS) or {}) for kind in CHANGES]
+                else:
+                    turned = int.from_bytes(one.item) ^ int.from_bytes(before.item)
+                    assert (len(one.item), turned) == (32, 1 << 248)
+
+
+def test_planted_keys_are_not_read_again_on_a_live_table() -> None:
+    items: list[Item] = [{**RICH, "pk": {"S": str(number)}} for number in range(30)]
+    asked: list[int] = []
+
+    class Table:
+        live = True
+        info = SideInfo("table", "live")
+
+        def records(self) -> Iterator[Record]:
+            return map(recorder(KEYS), items)
+
+        def declared(self) -> int | None:
+            return len(items)
+
+        def items_for(self, keys: Mapping[bytes, Item | None]) -> dict[bytes, Item]:
+            asked.append(len(keys))
+            return {}
+
+    expected = lines_side(items)
+    with gather(Table()) as found:
+        known = compare(expected, lines_side(items), keys=KEYS)
+        outcome = stream_control(expected, found, keys=KEYS, random=Random(1), known=known)
+    assert outcome.caught
+    assert asked == []
+
+
+def test_every_record_is_as_likely_to_be_altered_and_in_every_way() -> None:
+    items: list[Item] = [{**RICH, "pk": {"S": str(number)}} for number in range(25)]
+    side, rounds = records_side(items), 1500
+    removed: Counter[str] = Counter()
+    touched: Counter[str] = Counter()
+    for seed in range(rounds):
+        _, planted = plant(side, KEYS, Random(seed), set())
+        removed.update(one.key["pk"]["S"] for one in planted if one.kind == "extra" and one.key)
+        touched.update(one.key["pk"]["S"] for one in planted if one.key)
+    assert len(removed) == len(touched) == len(items)
+    wanted = rounds / len(items)
+    assert all(wanted / 2 < count < wanted * 1.6 for count in removed.values())
+    wanted *= len(KINDS) - 1
+    assert all(wanted * 0.85 < count < wanted * 1.15 for count in touched.values())

@@ -268,3 +268,9 @@ def test_sides_know_whether_they_may_change() -> None:
     assert LinesSide(info, lambda: iter(()), KEYS).live is False
     assert FilesSide(info, (), KEYS).live is False
     assert RecordsSide(info, lambda: iter(())).live is False
+
+
+def test_digests_of_keys_and_items_that_are_not_as_many_are_refused() -> None:
+    [record] = map(recorder(KeySchema("pk")), [{"pk": {"S": "a"}}])
+    with pytest.raises(ValueError, match="shorter"):
+        TableDigest().add_all((record.key, record.key), (record.item,))

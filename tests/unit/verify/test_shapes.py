@@ -100,7 +100,8 @@ def test_what_stands_behind_a_value_is_read_all_the_same(value: bytes, alike: by
         b'{"Item":{"sk":{"N":"7"}}}', b'{"Item":{"sk":{"S":"7"},"pk":{"S":"k"}}}',
         b'{"Item":{"sk":{"N":"7.0"},"pk":{"S":"k"}}}' + b" ",
         b'{"Item":{%b,"pk":{"S":"k"}}}' % KEY, b'{"Item":{%b,"a\\n":{"S":"k"}}}' % KEY,
-        ITEM.rstrip() % b'{"X":"a"}', ITEM.rstrip() % b'{"S":7}', ITEM.rstrip() % b'{"S":"a","N":"1"}',
+        ITEM.rstrip() % b'{"X":"a"}', ITEM.rstrip() % b'{"X":}',
+        ITEM.rstrip() % b'{"S":7}', ITEM.rstrip() % b'{"S":"a","N":"1"}',
         ITEM.rstrip() % b"{}", ITEM.rstrip() % b'"a"', ITEM.rstrip() % b'{"NULL":false}', ITEM.rstrip() % b'{"BOOL":1}',
         ITEM.rstrip() % b'{"SS":[]}', ITEM.rstrip() % b'{"SS":["a" ,"b"]}', ITEM.rstrip() % b'{"SS": ["a", "b"]}',
         ITEM.rstrip() % b'{"L":[{"S":"a"}}}', ITEM.rstrip() % b'{"M":[]}', ITEM.rstrip() % b'{"S": "\\u0061"}',
@@ -116,6 +117,38 @@ def test_what_is_not_regular_has_no_shape(line: bytes) -> None:
         # blanks at the end are no harm to the parser, and none to a shape
         assert learn(line.rstrip(), KEYS) is not None
     assert learn(line, KEYS, wrapped=True) is None
+
+
+def nested(levels: int, open_: bytes, close: bytes) -> bytes:
+    return ITEM.rstrip() % (open_ * levels + b'{"S":"a"}' + close * levels)
+
+
+@pytest.mark.parametrize(
+    ("last", "first_too_many"),
+    [
+        (nested(15, b'{"M":{"a":', b"}}"), nested(16, b'{"M":{"a":', b"}}")),
+        (nested(15, b'{"L":[', b"]}"), nested(16, b'{"L":[', b"]}")),
+        (b"{%b}" % b",".join([KEY, *(b'"a%d":{"N":"1"}' % number for number in range(118))]),
+         b"{%b}" % b",".join([KEY, *(b'"a%d":{"N":"1"}' % number for number in range(119))])),
+        (b'{%b,"a":{"S":"%b"}}' % (KEY, b"a" * (16_384 - len(KEY) - 15)),
+         b'{%b,"a":{"S":"%b"}}' % (KEY, b"a" * (16_385 - len(KEY) - 15))),
+    ],
+)  # fmt: skip
+def test_a_shape_is_learned_up_to_a_depth_a_number_of_groups_and_a_length(last: bytes, first_too_many: bytes) -> None:
+    assert learn(last, KEYS) is not None
+    assert learn(first_too_many, KEYS) is None
+
+
+def test_a_key_that_no_text_can_name_is_in_no_line() -> None:
+    assert learn(b"{%b}" % KEY, KeySchema("\ud800")) is None
+
+
+def test_either_value_of_a_flag_teaches_the_same_shape() -> None:
+    for first in (b"true", b"false"):
+        shape = learn(ITEM.rstrip() % (b'{"BOOL":%b}' % first), KEYS)
+        assert shape is not None
+        rows = shape.rows(range(2), ITEM % b'{"BOOL":true}' + ITEM % b'{"BOOL":false}')
+        assert list(rows.at) == [0, 1]
 
 
 def test_a_bare_item_has_a_shape_unless_lines_must_be_wrapped() -> None:

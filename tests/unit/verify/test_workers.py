@@ -6,10 +6,10 @@ import gzip
 import io
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import orjson
 import pytest
@@ -18,10 +18,12 @@ from isal import isal_zlib
 from ops.errors import BadArgument, ExportCorrupt, OpsError, RunFolderUnusable
 from ops.model.items import Item, KeySchema
 from ops.model.proof import SideInfo
+from ops.verify import details as details_module
 from ops.verify import gathering, worker
 from ops.verify.compare import TtlRule, compare, gather, gather_all, judge
+from ops.verify.details import Lines, Notes
 from ops.verify.fingerprint import TableDigest, recorder
-from ops.verify.gathering import digest_files
+from ops.verify.gathering import Gathered, digest_files
 from ops.verify.lines import LineFile, unpacked
 from ops.verify.merge import Raw, differences
 from ops.verify.sides import FilesSide, LinesSide
@@ -357,3 +359,72 @@ def test_behind_a_gzip_member_only_zeros_or_another_member_may_stand(behind: byt
     assert b"".join(unpacked(io.BytesIO(whole + b"\0" * 9 + whole))) == b"one\none\n"
     with pytest.raises((cast(type[Exception], isal_zlib.error), EOFError)):
         b"".join(unpacked(io.BytesIO(whole + behind)))
+
+
+def test_lines_are_read_again_only_when_they_were_not_asked_about_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = side(export(tmp_path, lines(items(6))))
+    with gather(files, workers=1) as gathered:
+        rows = {row.key: row for row in gathered.spill}
+        details, record = gathered.details, recorder(KEYS)
+        assert isinstance(details, Lines)
+        asked: list[int] = []
+        read = FilesSide.items_at
+
+        def counted(self: FilesSide, places: Iterable[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], Item]]:
+            wanted = list(places)
+            asked.append(len(wanted))
+            return read(self, wanted)
+
+        monkeypatch.setattr(FilesSide, "items_at", counted)
+        of = [rows[record(item).key] for item in items(6)]
+        assert details.items(of[:2]) == {of[0].key: items(1)[0], of[1].key: items(2)[1]}
+        assert list(details.records(of[2:4]).values()) == list(map(record, items(4)[2:]))
+        assert details.items(of[3:5]) == {of[3].key: items(4)[3], of[4].key: items(5)[4]}
+        assert asked == [2, 2, 1]
+        monkeypatch.setattr(details_module, "_KEPT_ITEMS", 2)
+        assert list(details.records(of[:3]).values()) == list(map(record, items(3)))
+        assert details.items(of[2:3]) == {of[2].key: items(3)[2]}
+        assert asked == [2, 2, 1, 3, 0], "too many to be kept leave what was kept before"
+
+
+def test_files_of_a_comparison_lie_where_they_were_asked_for_and_go_with_it(tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    with gather(side(export(tmp_path, lines(items(6)))), place, workers=1) as gathered:
+        assert gathered.folder is not None
+        assert gathered.folder.parent == place
+        assert any(gathered.folder.iterdir())
+    assert list(place.iterdir()) == []
+
+
+def test_what_is_closed_closes_its_details_too(tmp_path: Path) -> None:
+    closed: list[str] = []
+
+    class Watched(Notes):
+        def close(self) -> None:
+            closed.append("details")
+            super().close()
+
+    Gathered(side(()), Spill(tmp_path), details=Watched()).close()
+    assert closed == ["details"]
+
+
+def test_few_bytes_are_read_by_one_process_and_many_by_one_for_each_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared: list[int] = []
+    run = worker.run_jobs
+
+    def counted(jobs: Sequence[Sequence[Any]]) -> Any:
+        shared.append(len(jobs))
+        return run(jobs)
+
+    files = export(tmp_path, lines(items(50)), lines(items(99)[50:]))
+    monkeypatch.setattr(gathering, "run_jobs", counted)
+    monkeypatch.setattr(gathering, "processors", lambda: 2)
+    for worth, wanted in ((sum(one.size_bytes for one in files), 2), (sum(one.size_bytes for one in files) + 1, 1)):
+        monkeypatch.setattr(gathering, "_WORTH_A_PROCESS_BYTES", worth)
+        assert digest_files(files, KEYS).count == 99
+        assert shared.pop() == wanted
