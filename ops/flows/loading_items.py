@@ -56,6 +56,7 @@ class ItemsOptions:
 
 def plan_items(session: Session, table: TableTarget, options: ItemsOptions, stdin: IO[bytes]) -> IntoPlan:
     """Every line judged, nothing changed."""
+    _check_dead_letter(options)
     with work_folder() as folder, _work(session, table, options, _files(session, options, stdin, folder)) as work:
         return work.plan
 
@@ -71,6 +72,7 @@ def load_items(
     """Judge every line, tell the plan, write, read back; a run that was killed goes on where it stood."""
     with resumable(session, run, f"load {options.source} --to {owns(table)}"):
         options = _kept(run, table, options)
+        _check_dead_letter(options)
         files = _files(session, options, stdin, run.folder)
         _same_files(run, files)
         with _work(session, table, options, files) as work:
@@ -140,6 +142,18 @@ def _work(session: Session, table: TableTarget, options: ItemsOptions, files: Fi
     lines = FileLines(files, bench.table.keys, indexes, types_of(options.types), options.delimiter, options.repeats)
     with work_folder() as folder, held(folder, "newest") as newest:
         yield into_work.judged(session, bench, lines, newest, folder, options.how)
+
+
+def _check_dead_letter(options: ItemsOptions) -> None:
+    """It is replaced at the end: that must not be the only copy of the items, nor be impossible by then."""
+    path, source = options.dead_letter, Path(options.source)
+    if path is None:
+        return
+    if path.exists() and source.exists() and path.samefile(source):
+        raise BadArgument(f"--dead-letter {path} is the file that is loaded", fix=("give another --dead-letter FILE",))
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        why = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+        raise BadArgument(f"--dead-letter {path} cannot be written", why=why, fix=("give another --dead-letter FILE",))
 
 
 def _dead_letters(run: Run, path: Path | None) -> None:

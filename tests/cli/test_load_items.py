@@ -140,9 +140,31 @@ def test_ctrl_c_says_how_to_go_on_and_that_goes_on(stage: Stage, table: str, tmp
     assert len(stage.items(table)) == 310
 
 
+@pytest.mark.parametrize("reach", ["path", "hard link", "symbolic link"])
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_rejected_lines_never_replace_the_file_they_came_from(
+    stage: Stage, table: str, tmp_path: Path, reach: str, options: tuple[str, ...]
+) -> None:
+    path = written(tmp_path / "items.jsonl", CHANGED)
+    body, dead = path.read_bytes(), tmp_path / "dead.jsonl"
+    if reach == "path":
+        dead = path
+    elif reach == "hard link":
+        dead.hardlink_to(path)
+    else:
+        dead.symlink_to(path)
+    before = stage.items(table)
+    done = stage.ops("load", str(path), "--to", table, "--dead-letter", str(dead), *options)
+    assert done.code == 2
+    assert "is the file that is loaded" in done.err
+    assert (path.read_bytes(), stage.items(table)) == (body, before)
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (("{file}", "--dead-letter", "no/such/folder/x"), "there is no folder no/such/folder"),
+        (("{file}", "--dead-letter", "/"), "it is a folder"),
         (("nothing.jsonl",), "no file nothing.jsonl"),
         (("s3://nobody/nothing.jsonl",), "no bucket nobody"),
         (("{file}", "--mode", "merge"), "--mode merge"),
