@@ -16,7 +16,7 @@ from ops.flows.net_lines import WRITE_UNIT_BYTES, Judged, Rejection
 from ops.flows.typed_lines import ToWire, csv_records, to_wire
 from ops.model.items import Item, KeySchema
 from ops.model.recovery import LineProblem
-from ops.recovery.lines import BadLine
+from ops.recovery.lines import BadLine, check_names
 from ops.recovery.preflight import LISTED_PROBLEMS, Line, key_digest, without_value
 
 #: Of several lines with one key the last is written; or the first is, and the others are unusable.
@@ -73,6 +73,7 @@ class FileLines:
 
     def _judged_key(self, wire: bytes) -> bytes:
         item = item_of(wire)
+        check_names(wire, {"Item": item})
         try:
             validate_item(item, self.keys, self.indexes)
         except Unacceptable as error:

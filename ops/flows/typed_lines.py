@@ -17,7 +17,7 @@ import orjson
 from ops.dynamodb.attributes import TYPES, Unacceptable, canonical_number, decode_binary, from_plain
 from ops.errors import BadArgument
 from ops.model.items import AttributeValue, Item, KeySchema
-from ops.recovery.lines import BadLine, check_bytes
+from ops.recovery.lines import BadLine, check_bytes, once
 from ops.recovery.preflight import Form, Line, without_value
 
 #: (where, line number, raw line) to `{"Item":{…}}`; None for a header line; BadLine says why it is no item.
@@ -80,7 +80,7 @@ def _is_value(value: object) -> bool:
 def _parsed(raw: bytes) -> dict[str, Any]:
     """Numbers keep their digits; a name that stands twice would drop a value without a word."""
     try:
-        found = json.loads(raw, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_once)
+        found = json.loads(raw, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=once)
     except UnicodeDecodeError as error:
         raise BadLine("not UTF-8") from error
     except json.JSONDecodeError as error:
@@ -94,14 +94,6 @@ def _parsed(raw: bytes) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise BadLine(f"{name} is not a number")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise BadLine(f"an object names '{next(name for name in names if names.count(name) > 1)}' twice")
-    return found
 
 
 def _typed(name: str, value: object, kind: str | None) -> AttributeValue:
@@ -189,7 +181,7 @@ class _Csv:
         if kind in ("N", "B"):
             return _typed(name, cell, kind)
         try:
-            value = json.loads(cell, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_once)
+            value = json.loads(cell, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=once)
         except (ValueError, RecursionError) as error:
             raise BadLine(f"'{name}' is no {kind} in JSON") from error
         return _typed(name, value, kind)

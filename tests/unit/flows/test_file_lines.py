@@ -125,6 +125,30 @@ def test_unusable_lines_are_named_and_the_others_count(tmp_path: Path) -> None:
     assert judged.rejected == len(bad)
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b'{"Item":{"pk":{"S":"a"},"sk":{"N":"1"}},"Item":{"pk":{"S":"b"},"sk":{"N":"1"}}}',
+        b'{"Item":{"pk":{"S":"a"},"sk":{"N":"1"},"v":{"S":"1"},"v":{"S":"2"}}}',
+        b'{"Item":{"pk":{"S":"a"},"sk":{"N":"1","N":"1"}}}',
+        b'{"Item": {"pk": {"S": "a"}, "sk": {"N": "1"}, "m": {"M": {"x": {"S": "1"}, "x": {"S": "1"}}}}}',
+        b'{"Item":{"pk":{"S":"a"},"sk":{"N":"1"},"v":{"S":"\\u00e9\\""},"v":{"S":"2"}}}',
+        b'{"Item":{"pk":{"S":"a"},"sk":{"N":"1"},"v":{"S":"1"},"\\u0076":{"S":"2"}}}',
+    ],
+)
+@pytest.mark.parametrize("form", ["jsonl", "dynamodb-json"])
+def test_no_item_and_no_value_of_an_export_line_is_dropped_for_a_name_that_stands_twice(
+    tmp_path: Path, bad: bytes, form: Any
+) -> None:
+    path = tmp_path / "items.jsonl"
+    path.write_bytes(line(item("good", 1)) + b"\n" + bad)
+    lines = FileLines(local_files(path, form), KEYS, {})
+    with held(tmp_path, "newest") as newest:
+        judged = lines.judge(newest)
+    assert (judged.puts, judged.rejected) == (1, 1)
+    assert "twice" in judged.problems[0].reason
+
+
 def test_a_line_without_an_end_is_told_and_not_held(tmp_path: Path) -> None:
     path = tmp_path / "items.jsonl.gz"
     path.write_bytes(

@@ -72,6 +72,30 @@ def test_no_reason_quotes_a_value(raw: bytes) -> None:
     assert SECRET not in found.problems[0].reason
 
 
+@pytest.mark.parametrize("form", ["dynamodb-json", "jsonl"])
+@pytest.mark.parametrize("name", ["x", "\\u0078"])
+@pytest.mark.parametrize("value", ["{{}}", '{{"S":"1"}}', '{{"S":"\\""}}'])
+def test_a_name_that_stands_twice_is_named_before_a_value_is_lost(form: Any, name: str, value: str) -> None:
+    one = '"artist_id":{"S":"a"},"id":{"S":"t"}'
+    texts = (
+        f'{{"Item":{{{one},"{name}":{value.format()},"x":{{"S":"2"}}}}}}',
+        f'{{"Item": {{{one}, "x":{{"M":{{"{name}":{value.format()},"x":{{"S":"2"}}}}}}}}}}',
+        f'{{"Item":{{{one}}},"Item":{{{one},"{name}":{{"S":"1"}}}}}}',
+    )
+    found = preflight(iter([("s", at, text.encode()) for at, text in enumerate(texts)]), KEYS, INDEX_KEYS, form)
+    assert [one.reason.partition(" names ")[2] for one in found.problems] == ["'x' twice", "'x' twice", "'Item' twice"]
+
+
+def test_escapes_and_spaces_do_not_make_a_line_unusable() -> None:
+    texts = (
+        '{"Item":{"artist_id":{"S":"\\u0061"},"id":{"S":"1\\/\\"\\ud83d\\ude00"}}}',
+        ' { "Item" : { "artist_id" : { "S" : "a" } , "id" : { "S" : "2" } } } ',
+        '{"Item":{"artist_id":{"S":"é"},"id":{"S":"\\u00e9"},"x":{"S":"x"},"X":{"S":"x"}}}',
+    )
+    found = preflight(iter([("s", at, text.encode()) for at, text in enumerate(texts)]), KEYS, INDEX_KEYS, "jsonl")
+    assert (found.accepted, found.problems) == (3, ())
+
+
 def test_an_item_above_400_kb_is_named() -> None:
     fits = 409_600 - len("artist_idaidtx")
     for size, rejected in ((fits, 0), (fits + 1, 1)):
