@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterator, Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 import orjson
@@ -80,7 +80,7 @@ def _is_value(value: object) -> bool:
 def _parsed(raw: bytes) -> dict[str, Any]:
     """Numbers keep their digits; a name that stands twice would drop a value without a word."""
     try:
-        found = json.loads(raw, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=once)
+        found = json.loads(raw, parse_float=_decimal, parse_constant=_no_constant, object_pairs_hook=once)
     except UnicodeDecodeError as error:
         raise BadLine("not UTF-8") from error
     except json.JSONDecodeError as error:
@@ -90,6 +90,13 @@ def _parsed(raw: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise BadLine("not a JSON object")
     return found
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation as error:  # an exponent that no computer counts to
+        raise BadLine("a number is out of range") from error
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -111,6 +118,8 @@ def _typed(name: str, value: object, kind: str | None) -> AttributeValue:
         found = from_plain(value)
     except Unacceptable as error:
         raise BadLine(f"'{name}': {without_value(str(error))}") from error
+    except RecursionError as error:
+        raise BadLine(f"'{name}' is nested too deep") from error
     if kind not in found:
         raise BadLine(f"'{name}' is no {kind}")
     return found
@@ -181,7 +190,7 @@ class _Csv:
         if kind in ("N", "B"):
             return _typed(name, cell, kind)
         try:
-            value = json.loads(cell, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=once)
+            value = json.loads(cell, parse_float=_decimal, parse_constant=_no_constant, object_pairs_hook=once)
         except (ValueError, RecursionError) as error:
             raise BadLine(f"'{name}' is no {kind} in JSON") from error
         return _typed(name, value, kind)

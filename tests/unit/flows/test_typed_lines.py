@@ -59,6 +59,10 @@ def test_named_types_are_given() -> None:
     }  # fmt: skip
 
 
+#: Deeper than the writer of JSON goes, than our own walk goes, than the reader of JSON goes.
+DEEP = (300, 500, 900, 5000)
+
+
 @pytest.mark.parametrize(
     ("line", "types", "reason"),
     [
@@ -78,6 +82,10 @@ def test_named_types_are_given() -> None:
         (b'{"pk":"a","n":' + b"1" * 39 + b"}", "", "39 significant digits"),
         (b'{"pk":"a","n":' + b"1" * 5000 + b"}", "", "not JSON"),
         (b'{"pk":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "", "not JSON"),
+        *((b'{"pk":"a","x":' + b"[" * deep + b"]" * deep + b"}", "", "") for deep in DEEP),
+        *((b'{"pk":' + b'{"x":' * deep + b"1" + b"}" * deep + b"}", "", "") for deep in DEEP),
+        (b'{"pk":"a","n":1e9999999999999999999}', "", "a number is out of range"),
+        (b'{"pk":"a","n":[0e-9999999999999999999]}', "", "a number is out of range"),
         (b'{"pk":"a","x":"1"}', "x=SS", "'x': a SS must be an array"),
         (b'{"pk":"a","x":[]}', "x=SS", "'x': a SS must be an array with members"),
         (b'{"pk":"a","x":[1]}', "x=SS", "'x': a member is none of a SS"),
@@ -135,6 +143,8 @@ def test_csv_cells_are_text_unless_they_are_keys_or_have_a_type() -> None:
         ([b"pk,sk", b"a,x"], "'sk': not a number"),
         ([b"pk,sk", b"a,1\r"], "carriage return"),
         ([b"pk,sk,m", b"a,1,{"], "'m' is no M in JSON"),
+        ([b"pk,sk,m", b'a,1,{""x"":1e9999999999999999999}'], "'m' is no M in JSON"),
+        ([b"pk,sk,m", b"a,1," + b'{"x":' * 500 + b"1" + b"}" * 500], "'m'"),
         ([b"pk;sk", b"a;1"], "header without the key column 'pk' (delimiter ',')"),
     ],
 )
@@ -153,6 +163,43 @@ def test_after_a_header_that_cannot_be_used_no_line_of_its_file_is() -> None:
         convert("f", 2, b"a,1")
     assert convert("g", 1, b"pk,sk") is None
     assert convert("g", 2, b"a,1") is not None
+
+
+PIECES = st.sampled_from(
+    [
+        *[
+            b'{"pk":"a"',
+            b'{"Item":{',
+            b'"x":',
+            b"[",
+            b"{",
+            b"}",
+            b"]",
+            b",",
+            b'"',
+            b"\\ud800",
+            b"\\u0000",
+            b"\xff",
+            b" ",
+        ],
+        *[b"\xef\xbb\xbf", b"NaN", b"-0", b"1E400", b"1e99999999999999999999", b"7" * 39, b"true", b"null", b"\r"],
+        *[b'{"S":"a"}', b'{"N":""}', b'{"SS":[]}', b"[" * 300, b"]" * 300, b'{"L":[' * 300, b'{"a":' * 300, b"}" * 300],
+    ]
+)
+
+
+@given(pieces=st.lists(PIECES, max_size=12), form=st.sampled_from(["jsonl", "dynamodb-json", "csv"]))
+def test_whatever_a_line_holds_it_is_an_export_line_or_told_to_be_none(pieces: list[bytes], form: Any) -> None:
+    convert = to_wire(form, KEYS, {}, {"x": "SS", "y": "M"})
+    if form == "csv":
+        assert convert("f", 1, b"pk,sk,x,y") is None
+    try:
+        found = convert("f", 2, b"".join(pieces))
+    except BadLine as error:
+        assert str(error)
+        return
+    assert found is not None
+    assert found.lstrip().startswith(b"{")
 
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r"), max_size=12)
