@@ -102,11 +102,17 @@ class Run:
         return target
 
 
+def utf8(text: str) -> str:
+    """The text, escapes in place of what UTF-8 cannot hold: file names that are none have such characters."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def replace_file(target: Path, text: str) -> None:
     """Write, fsync, rename, fsync of the folder."""
     temporary = target.with_name(f".{target.name}.part")
     try:
-        with open(temporary, "w", encoding="utf-8") as file:
+        # Escaped as JSON escapes it: an error text may name a file whose name is no UTF-8.
+        with open(temporary, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

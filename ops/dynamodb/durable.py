@@ -20,7 +20,7 @@ import orjson
 from ops.clock import Clock
 from ops.dynamodb.write import Rejected, WriteCounts
 from ops.errors import AccountingMismatch, BadArgument, RunFolderUnusable
-from ops.runs import replace_file
+from ops.runs import replace_file, utf8
 
 SCHEMA = "ops.write-checkpoint/1"
 #: Between two checkpoints; what was written since is written again after a kill.
@@ -113,12 +113,13 @@ class DeadLetters:
     def add(self, rejected: Rejected) -> None:
         """Append one."""
         assert self._file is not None
-        line = rejected.line if rejected.line is not None else orjson.dumps({"Item": rejected.item})
+        # json also writes what AWS would refuse: lone surrogates, as escapes.
+        line = rejected.line if rejected.line is not None else json.dumps({"Item": rejected.item}).encode()
         at = rejected.position
         place = {"line": at} if self.place is None else {"position": at, **self.place(at)}
         document = {**place, "reason": rejected.reason, **_text_of(line.rstrip(b"\r\n"))}
         with self._disk():
-            self._file.write(orjson.dumps(document) + b"\n")
+            self._file.write(orjson.dumps({name: _writable(value) for name, value in document.items()}) + b"\n")
         self.count += 1
 
     def sync(self) -> None:
@@ -134,6 +135,10 @@ class DeadLetters:
             yield
         except OSError as error:
             raise RunFolderUnusable(f"rejected lines cannot be written to {self.path}", why=str(error)) from error
+
+
+def _writable(value: Any) -> Any:
+    return utf8(value) if isinstance(value, str) else value
 
 
 def _text_of(line: bytes) -> dict[str, str]:

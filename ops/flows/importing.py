@@ -28,7 +28,7 @@ from ops.recovery import tables
 from ops.recovery.imports import ImportCounts, import_table
 from ops.recovery.preflight import Form, Preflight, keys_of, preflight
 from ops.recovery.staging import stage_items
-from ops.runs import Run
+from ops.runs import Run, utf8
 from ops.verify.sides import LinesSide
 
 QUARANTINE = "rejected.jsonl"
@@ -130,7 +130,7 @@ def _quarantine(run: Run, source: Source, found: Preflight) -> str | None:
     with Appended(path, 0) as file:
         for where, number, raw in source.lines():
             if (where, number) in reasons:
-                place = {"object": where, "line": number, "reason": reasons[where, number]}
+                place = {"object": utf8(where), "line": number, "reason": reasons[where, number]}
                 file.add(orjson.dumps({**place, "text": raw.decode(errors="backslashreplace")}))
         file.force()
     return str(path)

@@ -22,7 +22,7 @@ from ops.flows.reading import Opened
 from ops.flows.session import Session
 from ops.model.items import Item
 from ops.recovery.preflight import Line
-from ops.runs import Run
+from ops.runs import Run, utf8
 from ops.verify.fingerprint import Record, recorder
 from ops.verify.sides import TableSide
 
@@ -45,7 +45,7 @@ def _keep_rejections(run: Run, work: Work) -> None:
         return
     with Appended(run.folder / REJECTED, 0) as file:
         for one in work.lines.rejections(work.judged):
-            place = {"object": one.problem.source, "line": one.problem.line, "reason": one.problem.reason}
+            place = {"object": utf8(one.problem.source), "line": one.problem.line, "reason": one.problem.reason}
             file.add(orjson.dumps({**place, "text": one.line.decode(errors="backslashreplace")}))
         file.force()
 

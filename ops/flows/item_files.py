@@ -13,6 +13,7 @@ from ops.flows.session import Session
 from ops.recovery.objects import spooled
 from ops.recovery.packing import BROKEN, plain_name, unpacked
 from ops.recovery.preflight import Form, Line
+from ops.runs import utf8
 
 #: A longer line is told as unusable instead of being held: no item in any form is that long.
 LINE_LIMIT_BYTES = 4 * 1024 * 1024
@@ -48,7 +49,7 @@ def local_files(path: Path, form: Form | None = None, label: str | None = None) 
         found = path.stat()
         return [f"{path} {found.st_size} {found.st_mtime_ns}"]
 
-    name = label or str(path)
+    name = label or utf8(str(path))
     return Files(name, form or form_of(path.name), lambda: file_lines(path, name), stamps)
 
 

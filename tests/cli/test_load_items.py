@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import subprocess
 import sys
@@ -138,6 +139,27 @@ def test_ctrl_c_says_how_to_go_on_and_that_goes_on(stage: Stage, table: str, tmp
     assert rest.code == 0, rest.err
     assert rest.document["result"]["read"] == 300
     assert len(stage.items(table)) == 310
+
+
+@pytest.mark.parametrize("word", ["good", "bad"])
+def test_a_file_whose_name_is_no_text_is_loaded_and_told_like_any_other(
+    stage: Stage, table: str, tmp_path: Path, word: str
+) -> None:
+    path = written(
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jsonl")), [track(1)], *([b"no"] * (word == "bad"))
+    )
+    done = stage.ops("load", str(path), "--to", table, "--max-errors", "1", "-o", "json")
+    assert done.code == (3 if word == "bad" else 0), done.err
+    assert done.document["result"]["proof"]["expected"]["where"].endswith("caf\\udce9.jsonl")
+    if word == "bad":
+        [letter] = map(json.loads, Path(done.document["result"]["quarantine"]).read_text().splitlines())
+        assert (letter["object"].rpartition("/")[2], letter["line"]) == ("caf\\udce9.jsonl", 2)
+    again = stage.ops("load", str(path), "--to", table, "--resume", done.document["run"])
+    assert again.code == done.code, again.err
+    path.unlink()
+    gone = stage.ops("load", str(path), "--to", table, "--resume", done.document["run"], "-o", "json")
+    assert gone.code == 10, gone.err
+    assert "caf" in gone.document["errors"][0]["what"]
 
 
 @pytest.mark.parametrize("reach", ["path", "hard link", "symbolic link"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
@@ -12,6 +13,8 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ops.dynamodb import durable
 from ops.dynamodb.durable import Checkpoint, DeadLetters, put_lines
@@ -19,8 +22,10 @@ from ops.dynamodb.retry import Failure
 from ops.dynamodb.write import BulkWriter, Rejected, WriteCounts, WriteTarget, key_bytes
 from ops.errors import AccountingMismatch, BadArgument, CredentialsUnusable, RunFolderUnusable
 from ops.runs import replace_file
+from tests.property.examples import examples
 from tests.unit.dynamodb.kit import KEYS, MemoryTable, ShuffledTable, StillClock, plane, some_items, some_lines
 
+ANY_TEXT = st.text(st.one_of(st.characters(), st.characters(categories=["Cs"])), max_size=5)
 LINES = some_lines(some_items(300))
 LINES[40], LINES[250] = b"no item\n", b"\xff\n"
 
@@ -81,6 +86,49 @@ def test_items_that_are_no_lines_are_kept_as_lines(tmp_path: Path) -> None:
         letters.add(Rejected(7, item, "key attribute 'sk' is missing"))
     [one] = dead(tmp_path).read()
     assert orjson.loads(one["text"]) == {"Item": item}
+
+
+@pytest.mark.parametrize("where", ["value", "name", "reason", "place", "line"])
+def test_what_was_rejected_for_a_lone_surrogate_is_kept_and_can_be_read(tmp_path: Path, where: str) -> None:
+    odd = {one: "\ud800" if one == where else "x" for one in ("value", "name", "reason", "place")}
+    item: Any = {"pk": {"S": odd["value"]}, odd["name"]: {"L": [{"S": odd["value"]}]}}
+    line = b'{"Item":{"pk":{"S":"\\ud800\xed\xa0\x80"}}}' if where == "line" else None
+    letters = DeadLetters(tmp_path / "dead.jsonl", lambda position: {"object": odd["place"], "line": position})
+    with letters.after(0):
+        letters.add(Rejected(1, item, odd["reason"], line))
+        letters.add(Rejected(2, {}, "x", b"no"))
+    with letters.after(1):  # a resumed run writes it anew
+        assert letters.count == 1
+    [one] = letters.read()
+    assert (one["reason"], one["object"]) == tuple(
+        "\\ud800" if odd[name] == "\ud800" else "x" for name in ("reason", "place")
+    )
+    if line is None:
+        assert json.loads(one["text"]) == {"Item": item}
+    else:
+        assert base64.b64decode(one["base64"]) == line
+
+
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    texts=st.lists(st.tuples(ANY_TEXT, st.binary(max_size=9), ANY_TEXT)),
+    cut=st.integers(0, 400), position=st.integers(0, 9),
+)  # fmt: skip
+def test_whatever_was_rejected_is_read_again_up_to_where_a_kill_cut_it(
+    tmp_path: Path, texts: list[tuple[str, bytes, str]], cut: int, position: int
+) -> None:
+    letters = dead(tmp_path)
+    with letters.after(0):
+        for at, (reason, line, text) in enumerate(texts, 1):
+            letters.add(Rejected(at, {"x": {"S": text}}, reason, line if at % 2 else None))
+    whole = letters.path.read_bytes()
+    letters.path.write_bytes(whole[: len(whole) - cut] if cut < len(whole) else b"")
+    kept = list(letters.read())
+    assert [one["line"] for one in kept] == list(range(1, len(kept) + 1))
+    assert len(kept) == letters.path.read_bytes().count(b"\n")
+    with letters.after(position):
+        assert letters.count == min(position, len(kept))
+    assert list(letters.read()) == kept[:position]
 
 
 def test_a_last_rejected_line_that_was_cut_is_not_believed(tmp_path: Path) -> None:
