@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.Ope
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -45,12 +45,21 @@ def matcher(expression: Expression) -> Matcher:
     return Matcher(test, frozenset(reader.roots))
 
 
+def _tokens(text: str) -> Iterator[tuple[str, str]]:
+    at = 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None:
+            raise ValueError(f"{text[at:].lstrip()!r} in {text!r} cannot be read")
+        kind = str(match.lastgroup)
+        yield kind, match.group(kind)
+        at = match.end()
+
+
 class _Reader:
     def __init__(self, expression: Expression) -> None:
         self._expression = expression
-        self._tokens = [
-            (str(match.lastgroup), match.group(str(match.lastgroup))) for match in _TOKEN.finditer(expression.text)
-        ]
+        self._tokens = list(_tokens(expression.text.rstrip()))
         self._at = 0
         self.roots: set[str] = set()
 

@@ -202,6 +202,7 @@ def test_what_a_patch_would_do_is_foreseen_for_every_key(digest: bool) -> None:
     by_number = {int(one.change.key["sk"]["N"]): one for one in found}
     assert by_number[7].current == by_number[7].change.expected == item(7, a="old")
     assert (by_number[4].current, by_number[5].current) == (item(4, a="theirs"), None)
+    assert [by_number[number].change for number in (3, 4, 5)] == [change(3), change(4), change(5)]
     assert all(one["RequestItems"]["t"]["ConsistentRead"] is True for one in table.reads)
     assert len(table.reads) == 3
 

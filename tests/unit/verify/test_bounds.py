@@ -373,18 +373,25 @@ def test_a_changed_key_is_named_by_whichever_side_knows_it() -> None:
         assert (difference.kind, difference.key) == ("changed", {"pk": {"S": "k0"}})
 
 
-def test_a_part_that_cannot_be_read_ends_the_merge_and_leaves_no_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_once", [0, 1])
+def test_a_part_that_cannot_be_read_ends_the_merge_and_leaves_no_file(
+    tmp_path: Path, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merge, "_PARTED_BYTES", 0)
     with Spill(tmp_path) as whole, Spill(tmp_path) as broken:
         for row in rows(300):
             whole.add(*row)
             broken.add(*row)
 
+        read = broken.pieces
+
         def pieces(number: int) -> Iterator[bytes]:
+            yield from read(number)
             raise RunFolderUnusable("gone")
 
         broken.pieces = pieces  # type: ignore[method-assign]
         with pytest.raises(RunFolderUnusable, match="gone"):
-            list(differences(whole, broken, at_once=1, folder=tmp_path))
+            list(differences(whole, broken, at_once=at_once, folder=tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 

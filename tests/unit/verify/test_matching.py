@@ -13,7 +13,7 @@ from ops.verify.matching import matcher
 ITEM: Item = {
     "pk": {"S": "a"}, "n": {"N": "10"}, "s": {"S": "rock"}, "b": {"B": "AAH/"}, "flag": {"BOOL": True},
     "null": {"NULL": True}, "l": {"L": [{"S": "x"}, {"N": "2"}]}, "m": {"M": {"year": {"N": "1999"}}},
-    "ss": {"SS": ["SE", "US"]}, "ns": {"NS": ["1", "2.50"]},
+    "ss": {"SS": ["SE", "US"]}, "ns": {"NS": ["1", "2.50"]}, "bs": {"BS": ["AAH/", "AA=="]},
 }  # fmt: skip
 
 
@@ -45,6 +45,7 @@ ITEM: Item = {
         ("begins_with(ss, ss)", False), ("s in ('jazz', 'rock')", True), ("nothing in (1, 2)", False),
         ("not not n = 10", True), ("n = 10 and not s = 'x'", True), ("n = 1 or n = 2 or n = 10", True),
         ("n = 10 and s = 'rock' and flag = false", False), ("size(s) > size(l)", True),
+        ("contains(bs, b)", True), ("contains(bs, s)", False),
     ],
 )  # fmt: skip
 def test_a_condition_is_decided_as_dynamodb_decides_it(text: str, wanted: bool) -> None:
@@ -63,6 +64,7 @@ def test_the_top_level_attributes_that_a_condition_speaks_of() -> None:
         ("(#a = :v", "')' is missing"), ("#a IN :v", "'(' is missing"), ("#a BETWEEN :v OR :v", "'AND' is missing"),
         ("size #a = :v", "'(' is missing"), ("size(#a = :v", "')' is missing"),
         ("begins_with(#a, :v", "')' is missing"), ("begins_with #a", "'(' is missing"),
+        ("#a = :v~", "'~' in '#a = :v~' cannot be read"), ("  ~#a = :v", "'~#a = :v' in '  ~#a = :v' cannot be read"),
     ],
 )  # fmt: skip
 def test_an_expression_that_is_none_is_named(text: str, reason: str) -> None:

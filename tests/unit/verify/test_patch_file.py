@@ -14,6 +14,7 @@ import pytest
 
 from ops.errors import BadArgument, RunFolderUnusable
 from ops.model.items import Item, KeySchema
+from ops.verify.fingerprint import recorder
 from ops.verify.patch import Change, as_expected, by_key, item_digest, verdict
 from ops.verify.patch_file import PatchHead, PatchWriter, file_sha256, read_changes, read_head
 
@@ -82,12 +83,18 @@ def test_nothing_may_stand_behind_the_end(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}\n", '{"schema":"ops.seal/1"}\n', "[1]\n", '{"schema":"ops.patch/1","keys":[]}\n']
-)
-def test_another_file_is_no_patch(tmp_path: Path, text: str) -> None:
+    ("text", "reason"),
+    [
+        ("", "is no patch"), ("{}\n", "is no patch"), ("[1]\n", "is no patch"),
+        ('{"schema":"ops.patch/1","keys":[]}\n', "is no patch"),
+        ('{"schema":"ops.seal/1"}\n', "has the schema ops.seal/1, not ops.patch/1"),
+        ('{"schema":"ops.patch/2","keys":[{"name":"pk","type":"S"}]}\n', "has the schema ops.patch/2, not ops.patch/1"),
+    ],
+)  # fmt: skip
+def test_another_file_is_no_patch(tmp_path: Path, text: str, reason: str) -> None:
     other = tmp_path / "other.json"
     other.write_text(text)
-    with pytest.raises(BadArgument):
+    with pytest.raises(BadArgument, match=reason):
         read_head(other)
     with pytest.raises(BadArgument, match="cannot read"):
         read_head(tmp_path / "none.jsonl")
@@ -186,6 +193,11 @@ def test_a_disk_that_is_full_at_any_line_ends_the_patch_and_leaves_no_file(
             b'{"op":"put","key":{"pk":{"S":"a"}},"expected":{"digest":"00"},"wanted":{"pk":{"S":"a"}}}',
             "neither an item nor a digest",
         ),
+        (
+            b'{"op":"put","key":{"pk":{"S":"a"}},"expected":{"item":{"pk":{"S":"a"},"n":{"N":"x"}}},'
+            b'"wanted":{"pk":{"S":"a"}}}',
+            "line 2 cannot be used: .*n",
+        ),
     ],
 )
 def test_a_line_that_is_no_change_is_named(path: Path, line: bytes, reason: str) -> None:
@@ -213,6 +225,14 @@ def test_a_note_and_the_table_of_a_patch_are_read_back(tmp_path: Path) -> None:
     assert read_head(path) == head
     document = orjson.loads(path.read_bytes().splitlines()[1])
     assert (document["note"], document["expected"]) == ("mixed", {"digest": item_digest(ONE)})
+
+
+def test_an_expected_item_is_written_with_the_digest_that_comparisons_have(tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    with PatchWriter(path, HEAD) as writer:
+        writer.add(Change({"pk": {"S": "a"}}, ONE, None))
+    document = orjson.loads(path.read_bytes().splitlines()[1])
+    assert document["expected"] == {"digest": recorder(HEAD.keys)(ONE).item.hex(), "item": ONE}
 
 
 def test_a_key_that_stands_twice_is_refused() -> None:

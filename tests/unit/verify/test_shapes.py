@@ -104,6 +104,7 @@ def test_what_stands_behind_a_value_is_read_all_the_same(value: bytes, alike: by
         ITEM.rstrip() % b'{"S":7}', ITEM.rstrip() % b'{"S":"a","N":"1"}',
         ITEM.rstrip() % b"{}", ITEM.rstrip() % b'"a"', ITEM.rstrip() % b'{"NULL":false}', ITEM.rstrip() % b'{"BOOL":1}',
         ITEM.rstrip() % b'{"SS":[]}', ITEM.rstrip() % b'{"SS":["a" ,"b"]}', ITEM.rstrip() % b'{"SS": ["a", "b"]}',
+        ITEM.rstrip() % b'{"SS":["a" ]}',
         ITEM.rstrip() % b'{"L":[{"S":"a"}}}', ITEM.rstrip() % b'{"M":[]}', ITEM.rstrip() % b'{"S": "\\u0061"}',
         ITEM.rstrip() % b'{"M":{"a":{"S":"b"},"a":{"S":"c"}}}',
         ITEM.rstrip() % (b'{"L":[' * 40 + b'{"S":"a"}' + b"]}" * 40),

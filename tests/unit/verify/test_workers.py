@@ -20,6 +20,7 @@ from ops.model.items import Item, KeySchema
 from ops.model.proof import SideInfo
 from ops.verify import details as details_module
 from ops.verify import gathering, worker
+from ops.verify import lines as lines_module
 from ops.verify.compare import TtlRule, compare, gather, gather_all, judge
 from ops.verify.details import Lines, Notes
 from ops.verify.fingerprint import TableDigest, recorder
@@ -112,6 +113,11 @@ def test_a_broken_gzip_file_is_never_read_as_a_whole_one(tmp_path: Path, name: s
         gather(side((good, bad)), tmp_path, workers=workers)
     assert caught.value.what == "s3://bucket/part-1.json.gz cannot be read"
     assert caught.value.why
+
+
+def test_the_last_line_of_a_file_gets_the_line_feed_that_it_lacks(tmp_path: Path) -> None:
+    [file] = export(tmp_path, lines(items(3)).rstrip(b"\n"))
+    assert b"".join(file.blocks()) == lines(items(3))
 
 
 def test_a_gzip_file_of_several_members_is_read_to_its_end(tmp_path: Path) -> None:
@@ -353,8 +359,12 @@ def test_a_file_read_as_a_stream_holds_what_its_manifest_says(tmp_path: Path) ->
     assert caught.value.why == "count: 5 lines, the manifest says 6"
 
 
-@pytest.mark.parametrize("behind", [b"~", b"\0~", b"x", b"\0" * 9 + b"{}"])
-def test_behind_a_gzip_member_only_zeros_or_another_member_may_stand(behind: bytes) -> None:
+@pytest.mark.parametrize("behind", [b"~", b"\0~", b"x", b"\0" * 9 + b"{}", b"\0" * 70_000 + b"~"])
+@pytest.mark.parametrize("at_once", [64 * 1024, 1 << 20])
+def test_behind_a_gzip_member_only_zeros_or_another_member_may_stand(
+    behind: bytes, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines_module, "_PACKED_BYTES", at_once)
     whole = gzip.compress(b"one\n")
     assert b"".join(unpacked(io.BytesIO(whole + b"\0" * 9 + whole))) == b"one\none\n"
     with pytest.raises((cast(type[Exception], isal_zlib.error), EOFError)):
