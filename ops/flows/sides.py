@@ -302,6 +302,9 @@ def why_void(proof: Comparison) -> str:
     for name, side in (("expected", proof.expected), ("found", proof.found)):
         if side.declared is not None and side.declared != side.items:
             return f"the {name} side was not read whole: {side.items:,} of {side.declared:,} items"
+    if proof.all_ignored:
+        rules = ", ".join(sorted(proof.ignored))
+        return f"every item was left out by rule {rules}: zero items compared is never a proof"
     return "both sides are empty: zero items compared is never a proof"
 
 

@@ -90,8 +90,13 @@ class Comparison:
 
     @property
     def void(self) -> bool:
-        """Nothing was expected, or a side was not read whole: proves nothing, whatever the differences."""
-        return self.expected.items == 0 or not _whole(self.expected) or not _whole(self.found)
+        """Nothing was compared, or a side was not read whole: proves nothing, whatever the differences."""
+        return self.expected.items == 0 or self.all_ignored or not _whole(self.expected) or not _whole(self.found)
+
+    @property
+    def all_ignored(self) -> bool:
+        """Every item, on both sides, was left out by a rule: none has met its counterpart."""
+        return 0 < self.expected.items + self.found.items <= sum(self.ignored.values())
 
     @property
     def equal(self) -> bool:

@@ -102,6 +102,20 @@ def test_expired_items_are_left_out_by_rule_and_counted() -> None:
     assert result.missing == 1
 
 
+@pytest.mark.parametrize("kept", [0, 1, 2])
+def test_a_comparison_in_which_no_item_met_its_counterpart_is_never_a_pass(kept: int) -> None:
+    """A table whose items have all expired may rightly be empty; but then nothing shows that it is this table."""
+    now = 1_800_000_000
+    rule = TtlRule("expires_at", now)
+    expired: list[Item] = [{**item, "expires_at": {"N": str(now - 60)}} for item in some_items(7)]
+    expected, found = side(expired[2:], ttl="expires_at"), side(expired[: 2 + kept], ttl="expires_at")
+    result = compare(expected, found, keys=KEYS, ttl=rule)
+    assert result.ignored == {"ttl": 7 - kept}
+    assert (result.differing, result.equal, result.void) == (0, kept > 0, kept == 0)
+    empty = compare(expected, side([], ttl="expires_at"), keys=KEYS, ttl=rule)
+    assert (empty.differing, empty.equal, empty.void) == (0, False, True)
+
+
 def test_more_differences_than_are_listed_are_still_counted() -> None:
     result = compare(side(some_items(50)), side([]), keys=KEYS, listed=10)
     assert (result.missing, len(result.differences), result.listed_all) == (50, 10, False)

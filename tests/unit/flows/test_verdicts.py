@@ -55,6 +55,13 @@ def test_a_restore_without_a_proof_is_not_proven_unless_nothing_was_expected() -
     assert restoring.problems(result, proof_waived=True) == ()
 
 
+def test_a_comparison_of_which_a_rule_left_nothing_says_so() -> None:
+    found = Comparison(side(3), side(2), 0, 0, 0, ignored={"ttl": 5})
+    [error] = verifying.proof_problems(found, "s3://b/manifest-summary.json", "t")
+    assert (error.code, error.exit_code) == ("OPS-E406", 4)
+    assert error.why == "every item was left out by rule ttl: zero items compared is never a proof"
+
+
 @pytest.mark.parametrize("found", [proof(items=0), proof(declared=6)])
 def test_nothing_compared_or_half_read_is_never_a_pass(found: Comparison) -> None:
     assert codes(restoring.problems(restored(found), proof_waived=False)) == ["OPS-E406"]
