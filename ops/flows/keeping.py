@@ -22,7 +22,7 @@ from ops.flows.session import Session
 from ops.model.recovery import BackupEntry
 from ops.recovery.settings import TableSettings
 from ops.verify.fingerprint import Record
-from ops.verify.seal import Seal, SealSubject, read_records, seal_of, write_records
+from ops.verify.seal import Seal, SealSubject, seal_file, write_records
 
 SCHEMA = "ops.backup/1"
 SETTINGS, SEAL, RECORDS = "settings.json", "seal.json", "records.jsonl.gz"
@@ -93,7 +93,7 @@ def keep_seal(session: Session, at: Address, records: Iterable[Record], subject:
     file, packed = folder / "records.jsonl", folder / RECORDS
     try:
         write_records(records, file)
-        seal = seal_of(read_records(file), subject, folder=folder)
+        seal = seal_file(file, subject, folder=folder)
         _pack(file, packed)
         put_file(session.aws, at.below(RECORDS), packed)
     except OSError as error:

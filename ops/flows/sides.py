@@ -27,7 +27,7 @@ from ops.verify.compare import LISTED, TtlRule, gather_all, judge
 from ops.verify.fingerprint import Record, recorder
 from ops.verify.lines import LineFile
 from ops.verify.seal import SCHEMA as SEAL_SCHEMA
-from ops.verify.seal import SealSubject, read_records, seal_of
+from ops.verify.seal import SealSubject, read_records, seal_of, sha256_of
 from ops.verify.sides import FilesSide, LinesSide, RecordsSide, Side, TableSide
 
 SAME_LOG = "made from the same continuous backup as a point-in-time restore: a fault in that log shows on neither side"
@@ -104,14 +104,24 @@ def seal_side(kept: keeping.KeptSeal) -> RecordsSide:
             f"{kept.where} has no records beside it: differing items could not be named",
             fix=(f"put {keeping.RECORDS} beside it",),
         )
+    stated = kept.seal.records_sha256
     try:
         root = seal_of(read_records(records), kept.seal.subject, folder=records.parent).root
     except ValueError as error:
         raise BackupGone(f"the records beside {kept.where} are not usable", why=str(error)) from error
     if root != kept.seal.root:
         raise BackupGone(f"the records beside {kept.where} are not those that were sealed", why=f"root {root}")
+    if stated and sha256_of(records) != stated:
+        why = "a key or a time of expiry in them was altered"
+        raise BackupGone(f"the records beside {kept.where} are not those that were sealed", why=why)
     info = SideInfo("seal", kept.where, kept.seal.subject.moment, kept.weakness)
-    return RecordsSide(info, lambda: read_records(records), kept.seal.count)
+    # An expiry that nothing vouches for must not explain why an item is missing.
+    read = read_records if stated else _without_expiry
+    return RecordsSide(info, lambda: read(records), kept.seal.count)
+
+
+def _without_expiry(records: Path) -> Iterator[Record]:
+    return (record._replace(expires=None) for record in read_records(records))
 
 
 def file_side(path: Path, keys: KeySchema, ttl: str | None = None) -> LinesSide:

@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,10 @@ class SealSubject:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """The `ops.seal/1` document. `counts` and `leaves` have one entry per bucket."""
+    """The `ops.seal/1` document. `counts` and `leaves` have one entry per bucket.
+
+    `records_sha256` is that of the side file: the key texts and times of expiry in it stand in no leaf.
+    """
 
     subject: SealSubject
     count: int
@@ -46,6 +50,7 @@ class Seal:
     root: str
     counts: tuple[int, ...] = field(repr=False)
     leaves: tuple[str, ...] = field(repr=False)
+    records_sha256: str = ""
 
     def to_json(self) -> str:
         """The document as JSON; equal seals give equal text."""
@@ -64,6 +69,7 @@ class Seal:
                 root=str(document["root"]),
                 counts=tuple(int(entry) for entry in document["counts"]),
                 leaves=tuple(str(entry) for entry in document["leaves"]),
+                records_sha256=str(document.get("records_sha256", "")),
             )
         except (KeyError, TypeError) as error:
             raise ValueError(f"seal: member missing or mistyped: {error}") from error
@@ -106,6 +112,18 @@ def seal_of(records: Iterable[Record], subject: SealSubject, *, folder: Path | N
         counts=tuple(counts),
         leaves=tuple(leaf.hex() for leaf in leaves),
     )
+
+
+def seal_file(file: Path, subject: SealSubject, *, folder: Path | None = None) -> Seal:
+    """Seal the records of a side file, and the file itself."""
+    seal = seal_of(read_records(file), subject, folder=folder)
+    return replace(seal, records_sha256=sha256_of(file))
+
+
+def sha256_of(path: Path) -> str:
+    """Of the bytes of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def leaves_of(spill: Spill) -> tuple[list[int], list[bytes]]:
@@ -154,12 +172,12 @@ def read_records(path: Path) -> Iterator[Record]:
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             try:
-                key, item, key_json, expires = json.loads(line)
-                yield Record(
-                    bytes.fromhex(key),
-                    bytes.fromhex(item),
-                    None if key_json is None else key_json.encode(),
-                    expires,
-                )
+                yield _record(*json.loads(line))
             except (ValueError, TypeError, AttributeError) as error:
                 raise ValueError(f"{path}, line {number}: not a record of a seal") from error
+
+
+def _record(key: str, item: str, key_json: str | None, expires: object) -> Record:
+    if expires is not None and type(expires) is not int:
+        raise TypeError("a time of expiry is whole seconds")
+    return Record(bytes.fromhex(key), bytes.fromhex(item), None if key_json is None else key_json.encode(), expires)
