@@ -20,6 +20,7 @@ from ops.errors import BackupGone, BadArgument, RunFolderUnusable
 from ops.flows.s3 import Address, download, put_file, put_text, read_bytes
 from ops.flows.session import Session
 from ops.model.recovery import BackupEntry
+from ops.recovery.packing import BROKEN
 from ops.recovery.settings import TableSettings
 from ops.verify.fingerprint import Record
 from ops.verify.seal import Seal, SealSubject, seal_file, write_records
@@ -168,9 +169,16 @@ def _parse(text: bytes, where: str) -> Seal:
 
 
 def _unpack(packed: Path, target: Path) -> Path:
-    with gzip.open(packed, "rb") as source, target.open("wb") as file:
-        while chunk := source.read(1 << 20):
-            file.write(chunk)
+    try:
+        with gzip.open(packed, "rb") as source, target.open("wb") as file:
+            while chunk := source.read(1 << 20):
+                file.write(chunk)
+    except BROKEN as error:
+        raise BackupGone(
+            f"the records {packed.name} beside a seal are not usable",
+            why=str(error),
+            fix=("use another expected side",),
+        ) from error
     return target
 
 

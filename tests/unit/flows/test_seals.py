@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -88,3 +89,16 @@ def test_the_seal_of_another_run_is_refused(path: Path, tmp_path: Path) -> None:
     path.write_text(seal_file(other, SUBJECT).to_json())
     with pytest.raises(BackupGone, match="not those that were sealed"):
         compared(path, ITEMS)
+
+
+def test_packed_records_that_were_cut_anywhere_are_refused(path: Path) -> None:
+    plain, packed = path.with_name("records.jsonl"), path.with_name("records.jsonl.gz")
+    whole = gzip.compress(plain.read_bytes(), mtime=0)
+    plain.unlink()
+    packed.write_bytes(whole)
+    assert compared(path, [*ITEMS, EXPIRED]).equal
+    broken = [whole[:size] for size in range(0, len(whole), 7)] + [whole[:-1], whole + b"x", whole[:-9] + b"\xff" * 9]
+    for text in broken:
+        packed.write_bytes(text)
+        with pytest.raises(BackupGone, match=r"not usable|not those that were sealed"):
+            compared(path, [*ITEMS, EXPIRED])
