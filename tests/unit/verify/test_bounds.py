@@ -432,3 +432,40 @@ def test_each_kind_of_difference_has_its_own_count(monkeypatch: pytest.MonkeyPat
 def test_a_seal_is_written_in_plain_characters() -> None:
     subject = SealSubject("té", "arn", "id", KEYS.types, "2026-11-20T10:02:16Z", "table")
     assert '"logical":"té"' in seal_of([], subject).to_json()
+
+
+def test_the_members_of_a_seal_stand_in_the_order_of_their_names() -> None:
+    names = list(json.loads(seal_of(records(2), SUBJECT).to_json()))
+    assert names == sorted(names)
+
+
+def test_rows_whose_parts_are_not_as_many_are_refused(tmp_path: Path) -> None:
+    [row] = rows(1)
+    with Spill(tmp_path) as spill, pytest.raises(ValueError, match="shorter"):
+        spill.extend((row.key, row.key), (row.item,), (row.place,))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux lists what a process holds open so")
+def test_a_spill_holds_one_file_open_and_none_when_it_is_closed(tmp_path: Path) -> None:
+    held = len(list(Path("/proc/self/fd").iterdir()))
+    with Spill(tmp_path, memory_limit_bytes=0) as spill:
+        for row in rows(9):
+            spill.add(*row)
+        assert len(list(Path("/proc/self/fd").iterdir())) == held + 1
+    assert len(list(Path("/proc/self/fd").iterdir())) == held
+
+
+def test_a_spill_whose_file_was_taken_away_is_closed_all_the_same(tmp_path: Path) -> None:
+    spill = Spill(tmp_path, memory_limit_bytes=0)
+    spill.add(*rows(1)[0])
+    for file in tmp_path.iterdir():
+        file.unlink()
+    spill.close()
+    assert sorted(spill) == []
+
+
+def test_a_side_of_lines_answers_for_the_keys_it_is_asked_about_only() -> None:
+    [first, second, _] = some_items(3)
+    record = recorder(KEYS)
+    side = expected_side([first, second])
+    assert side.items_for({record(second).key: None}) == {record(second).key: second}

@@ -66,7 +66,7 @@ def test_an_edited_line_is_named(path: Path, number: int, members: dict[str, Any
 @pytest.mark.parametrize("kept", [1, 2, 3])
 def test_a_cut_patch_is_refused(path: Path, kept: int) -> None:
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:kept]))
-    with pytest.raises(BadArgument, match="has no last line"):
+    with pytest.raises(BadArgument, match=r"has no last line$"):
         list(read_changes(path, HEAD))
 
 
@@ -238,6 +238,15 @@ def test_an_expected_item_is_written_with_the_digest_that_comparisons_have(tmp_p
 def test_a_key_that_stands_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="stands twice"):
         by_key([ONE, TWO], KEYS)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux lists what a process holds open so")
+def test_nothing_that_was_forced_to_the_disk_stays_open(tmp_path: Path) -> None:
+    held = len(list(Path("/proc/self/fd").iterdir()))
+    for number in range(9):
+        with PatchWriter(tmp_path / f"{number}.jsonl", HEAD) as writer:
+            writer.add(Change({"pk": {"S": "a"}}, None, ONE))
+    assert len(list(Path("/proc/self/fd").iterdir())) == held
 
 
 def test_a_patch_and_its_name_are_forced_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -165,7 +165,8 @@ def item(number: int, **rest: AttributeValue) -> Item:
     return {"pk": {"S": "k"}, "sk": {"N": str(number)}, **rest}
 
 
-def test_lines_that_fit_a_shape_are_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("text", ["a", "é"])
+def test_lines_that_fit_a_shape_are_not_parsed(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[bytes] = []
 
     def parse(line: bytes, *, wrapped: bool) -> Item:
@@ -174,7 +175,7 @@ def test_lines_that_fit_a_shape_are_not_parsed(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(reading, "parse_json", parse)
     reader = Reader(KEYS, wrapped=True)
-    some = [item(n) for n in range(20)] + [item(n, x={"S": "a"}) for n in range(20, 40)]
+    some = [item(n) for n in range(20)] + [item(n, x={"S": text}) for n in range(20, 40)]
     odd = item(99, x={"N": "1.0"})
     found = reader.digests(lines_of(*some, odd), 100)
     assert [line for line in parsed if b'"1.0"' not in line] == []
@@ -243,3 +244,10 @@ def test_lines_that_hold_no_well_formed_item_are_marked() -> None:
     found = Reader(KEYS).digests(lines_of(item(1), item(2, x={"SS": ["a", "a"]}), item(3)), 5)
     assert found.faulty == {6}
     assert sorted(found.lines) == [5, 6, 7]
+
+
+def test_what_stands_behind_an_item_on_its_line_makes_it_none() -> None:
+    for more in (b"~", b" ~", b",", b"{}"):
+        with pytest.raises(BadSourceLine) as caught:
+            Reader(KEYS, wrapped=True).digests(lines_of(item(1)).rstrip(b"\n") + more + b"\n", 100)
+        assert caught.value.number == 100

@@ -438,3 +438,11 @@ def test_few_bytes_are_read_by_one_process_and_many_by_one_for_each_processor(
         monkeypatch.setattr(gathering, "_WORTH_A_PROCESS_BYTES", worth)
         assert digest_files(files, KEYS).count == 99
         assert shared.pop() == wanted
+
+
+def test_an_item_that_is_not_well_formed_is_counted_wherever_it_stands(tmp_path: Path) -> None:
+    odd: Item = {"pk": {"S": "odd"}, "n": {"N": "x"}}
+    for some in ([odd, *items(3)], [*items(3), odd], [odd]):
+        [file] = export(tmp_path, lines(some))
+        with gather(side((file,)), tmp_path, workers=1) as gathered:
+            assert (gathered.faults, gathered.count.items) == (1, len(some))
