@@ -111,25 +111,33 @@ class Lines:
 
     def records(self, rows: Iterable[Row]) -> dict[int, Record]:
         wanted = list(rows)
-        record = recorder(self._side.keys, ttl=self._side.ttl)
         if len(wanted) > _KEPT_ITEMS:
-            return {place: record(item) for place, item in self._read(wanted)}
-        self._seen = dict(self._read(wanted))
-        return {place: record(item) for place, item in self._seen.items()}
+            return {row.place: record for row, _, record in self._read(wanted)}
+        read = list(self._read(wanted))
+        self._seen = {row.place: item for row, item, _ in read}
+        return {row.place: record for row, _, record in read}
 
     def items(self, rows: Iterable[Row]) -> dict[bytes, Item]:
         """Items by key digest; those asked about last are not read again."""
         wanted = list(rows)
         new = [row for row in wanted if row.place not in self._seen]
-        seen = {**self._seen, **dict(self._read(new))}
+        seen = {**self._seen, **{row.place: item for row, item, _ in self._read(new)}}
         return {row.key: seen[row.place] for row in wanted}
 
     def close(self) -> None:
         self._seen = {}
 
-    def _read(self, rows: Iterable[Row]) -> Iterator[tuple[int, Item]]:
-        places = {_line(row.place): row.place for row in rows}
-        return ((places[line], item) for line, item in self._side.items_at(places))
+    def _read(self, rows: Iterable[Row]) -> Iterator[tuple[Row, Item, Record]]:
+        """Each line must still be what it was: another in its place would tell of another item."""
+        record = recorder(self._side.keys, ttl=self._side.ttl)
+        left = {_line(row.place): row for row in rows}
+        for line, item in self._side.items_at(list(left)):
+            row, now = left.pop(line), record(item)
+            if (now.key, now.item) != (row.key, row.item):
+                raise self._side.files[line[0]].changed()
+            yield row, item, now
+        for number, _ in left:
+            raise self._side.files[number].changed()
 
 
 def _line(place: int) -> tuple[int, int]:

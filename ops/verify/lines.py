@@ -90,6 +90,10 @@ class LineFile:
         if self.items is not None and lines != self.items:
             raise self._unusable("", "count", f"{lines} lines, the manifest says {self.items}")
 
+    def changed(self) -> OpsError:
+        """The error of a file that is not what it was when the comparison began to read it."""
+        return self._unusable("changed while it was compared", "foreign", "it is no longer what was read first")
+
     def _unusable(self, what: str, kind: str, why: str, where: str = "") -> OpsError:
         """An object that a manifest names has a class of fault; a file has none."""
         if self.items is not None:
