@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,7 @@ class LineFile:
         rest = b""
         try:
             with self.path.open("rb") as file:
+                before = _stamp(os.fstat(file.fileno()))
                 for chunk in self._chunks(file):
                     end = chunk.rfind(b"\n") + 1
                     if not end:
@@ -54,6 +56,8 @@ class LineFile:
                         continue
                     yield rest + chunk[:end]
                     rest = chunk[end:]
+                if _stamp(self.path.stat()) != before:
+                    raise self.changed()
         except (OSError, EOFError, _ISAL_ERROR) as error:
             raise self._unusable("cannot be read", "size", f"not a whole file: {error}") from error
         if rest:
@@ -108,6 +112,11 @@ class LineFile:
     def from_data(cls, data: dict[str, Any]) -> Self:
         """What `to_data` gave."""
         return cls(Path(data["path"]), data["name"], data["wrapped"], data["items"])
+
+
+def _stamp(found: os.stat_result) -> tuple[int, ...]:
+    """Changes when somebody writes to a file, or puts another one in its place."""
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def unpacked(file: IO[bytes]) -> Iterator[bytes]:

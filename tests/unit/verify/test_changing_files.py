@@ -64,3 +64,28 @@ def test_a_line_that_is_as_it_was_is_told(tmp_path: Path) -> None:
         write(expected, ITEMS)
         [one] = judge(left, right, keys=KEYS, ttl=TtlRule("expires", NOW)).differences
     assert (one.kind, one.key) == ("missing", {"pk": {"S": "k4"}})
+
+
+def appended(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(orjson.dumps(EXPIRED) + b"\n")
+
+
+def replaced(path: Path) -> None:
+    write(path.with_name("new.json"), ITEMS).replace(path)
+
+
+@pytest.mark.parametrize("change", [appended, replaced, Path.unlink, lambda path: write(path, ITEMS[:1])])
+@pytest.mark.parametrize("at_end", [False, True])
+def test_a_file_that_somebody_writes_to_while_it_is_read_is_not_read(
+    change: Callable[[Path], object], at_end: bool, tmp_path: Path
+) -> None:
+    """What was read may be neither what was there nor what is: not one item of it is proven."""
+    path = write(tmp_path / "items.json", [{"pk": {"S": f"k{number}"}} for number in range(20_000)])
+    blocks = LineFile(path, "items.json", wrapped=False).blocks()
+    size_bytes, read = path.stat().st_size, len(next(blocks))
+    while at_end and read < size_bytes:
+        read += len(next(blocks))
+    change(path)
+    with pytest.raises(BadArgument, match=r"items\.json"):
+        list(blocks)
