@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -446,3 +447,13 @@ def test_an_item_that_is_not_well_formed_is_counted_wherever_it_stands(tmp_path:
         [file] = export(tmp_path, lines(some))
         with gather(side((file,)), tmp_path, workers=1) as gathered:
             assert (gathered.faults, gathered.count.items) == (1, len(some))
+
+
+def test_processors_are_those_that_the_process_may_use_where_the_system_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 2, 5}, raising=False)
+    assert processors() == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    assert processors() == 7
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert processors() == 1
