@@ -93,17 +93,24 @@ class FileLines:
         for number, (source, line, raw) in enumerate(self._records()):
             if (source, line) in judged.bad:
                 continue
-            wire = _wire(convert, source, line, raw)
-            if wire is None:
-                continue
-            if not judged.superseded or newest.get(key_digest(item_of(wire), self.keys)) == number.to_bytes(8, "big"):
+            try:
+                wire = _wire(convert, source, line, raw)
+                if wire is None:
+                    continue
+                word = key_digest(item_of(wire), self.keys) if judged.superseded else b""
+            except (BadLine, Unacceptable, KeyError, TypeError) as error:  # what was judged was another line
+                raise self._changed() from error
+            if not word or newest.get(word) == number.to_bytes(8, "big"):
                 yield source, line, wire
         if self.files.stamps() != self._stamps:
-            raise BadArgument(
-                f"{self.address} changed while it was read",
-                why="lines that were never judged may have been written",
-                fix=("run the command again, on a file that nobody writes to",),
-            )
+            raise self._changed()
+
+    def _changed(self) -> BadArgument:
+        return BadArgument(
+            f"{self.address} changed while it was read",
+            why="lines that were never judged may have been written",
+            fix=("run the command again, on a file that nobody writes to",),
+        )
 
     def deletions(self, judged: Judged, newest: Held) -> Iterator[Item]:
         """A file deletes nothing."""

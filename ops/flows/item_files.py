@@ -46,7 +46,10 @@ def local_files(path: Path, form: Form | None = None, label: str | None = None) 
         raise ResourceNotFound(f"no file {path}", fix=("give a file, or an address s3://BUCKET/KEY",))
 
     def stamps() -> list[str]:
-        found = path.stat()
+        try:
+            found = path.stat()
+        except OSError as error:
+            raise _unreadable(path, error) from error
         return [f"{path} {found.st_size} {found.st_mtime_ns}"]
 
     name = label or utf8(str(path))
@@ -75,8 +78,15 @@ def _listed(session: Session, address: Address) -> list[tuple[str, str]]:
 
 def file_lines(path: Path, label: str | None = None) -> Iterator[Line]:
     """Lines of a local file without their line feeds; SourceHasBadLines when it is not packed as its name says."""
-    with path.open("rb") as file:
-        yield from _lines(label or str(path), path.name, file)
+    try:
+        with path.open("rb") as file:
+            yield from _lines(label or str(path), path.name, file)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> BadArgument:
+    return BadArgument(f"{utf8(str(path))} cannot be read", why=error.strerror or str(error))
 
 
 def object_lines(session: Session, bucket: str, keys: list[str]) -> Iterator[Line]:

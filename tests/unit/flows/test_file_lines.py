@@ -179,6 +179,29 @@ def test_a_file_that_changes_while_it_is_read_is_told(tmp_path: Path) -> None:
             list(lines.put_lines(judged, newest))
 
 
+@pytest.mark.parametrize("twice", [False, True])
+@pytest.mark.parametrize("later", [b"{", b"x", b'{"Item":{}}', b'{"Item":[]}', b'{"Item":{"pk":1,"sk":1}}', b"gone"])
+def test_a_line_that_became_none_after_it_was_judged_is_told_as_a_changed_file(
+    tmp_path: Path, later: bytes, twice: bool
+) -> None:
+    path = tmp_path / "items.jsonl"
+    path.write_bytes(b"\n".join([line(item("a", 1)), line(item("b", 1)), line(item("a" if twice else "c", 1))]))
+    lines = FileLines(local_files(path), KEYS, {})
+    with held(tmp_path, "newest") as newest:
+        judged = lines.judge(newest)
+        path.write_bytes(line(item("a", 1)) + b"\n" + later)
+        if later == b"gone":
+            path.unlink()
+        with pytest.raises(BadArgument, match=r"changed while it was read|cannot be read"):
+            list(lines.put_lines(judged, newest))
+
+
+def test_a_file_that_cannot_be_read_is_told() -> None:
+    lines = FileLines(local_files(Path("/proc/self/mem"), "jsonl"), KEYS, {})
+    with pytest.raises(BadArgument, match="/proc/self/mem cannot be read"):
+        list(lines.rejections(Judged()))
+
+
 def test_more_unusable_lines_than_are_listed_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "items.jsonl"
     path.write_bytes(b"x\n" * 10_050)
