@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
@@ -19,7 +20,7 @@ from ops.dynamodb.client import DataPlane
 from ops.dynamodb.entries import Entries, Entry, Key, item_of_line, key_of_texts
 from ops.dynamodb.pipeline import Ended, Pipeline
 from ops.dynamodb.retry import Failure
-from ops.errors import AccountingMismatch, BadResponse
+from ops.errors import AccountingMismatch, BadResponse, OpsError
 
 BATCH_ITEMS = 25
 #: 16 MB on the wire, less what the frame around the items takes.
@@ -116,11 +117,15 @@ class BatchRun:
 
     def give_up(self) -> None:
         for ended in self._pipe.landed():
-            if not isinstance(ended.outcome, Failure):
-                part = ended.ticket
-                if not self._take_written(part, self._left(ended.outcome, part)):
-                    self._end(part)
+            # A hook may fail again: what ended the work is told, and what was written is counted.
+            with suppress(OpsError):
+                self._landed(ended)
         self._count()
+
+    def _landed(self, ended: Ended[Part]) -> None:
+        part = ended.ticket
+        if not isinstance(ended.outcome, Failure) and not self._take_written(part, self._left(ended.outcome, part)):
+            self._end(part)
 
     def _remember(self, position: int, one: Any) -> None:
         if self._seen is not None:

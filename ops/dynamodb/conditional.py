@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -20,7 +21,7 @@ from ops.dynamodb.client import DataPlane
 from ops.dynamodb.entries import Entries, Entry, Key
 from ops.dynamodb.pipeline import MOST_AT_ONCE, Ended, Pipeline
 from ops.dynamodb.retry import Failure
-from ops.errors import AccountingMismatch
+from ops.errors import AccountingMismatch, OpsError
 
 _CONDITION_FAILED = "ConditionalCheckFailedException"
 _TOLD = frozenset({_CONDITION_FAILED, "ValidationException", "SerializationException"})
@@ -124,7 +125,9 @@ class _Run:
     def give_up(self) -> None:
         """What was on its way may still be written: it is waited for, so that counts and checkpoint know of it."""
         for ended in self._pipe.landed():
-            self._settle(ended)
+            # A hook may fail again: what ended the work is told, and what was written is counted.
+            with suppress(OpsError):
+                self._settle(ended)
         # What never ended was not read, as far as the counts go.
         counts = self._writer.counts
         counts.read = counts.written + counts.unchanged + counts.duplicates + counts.rejected

@@ -10,7 +10,7 @@ import base64
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -99,8 +99,14 @@ class DeadLetters:
             self._file = open(self.path, "ab")  # noqa: SIM115 - closed below
         try:
             yield self
+        except BaseException:
+            with suppress(OSError):  # what could not be written is told already, or settled without it
+                self._file.close()
+            raise
+        else:
+            with self._disk():
+                self._file.close()
         finally:
-            self._file.close()
             self._file = None
 
     def read(self) -> Iterator[dict[str, Any]]:
@@ -178,11 +184,23 @@ def put_lines(writer: LineWriter, lines: Iterable[bytes], checkpoint: Checkpoint
             rejected_before(one)
 
     writer.on_acknowledged, writer.on_rejected = acknowledged, rejected
+
+    def keep() -> None:
+        dead.sync()
+        if writer.settled.read > writer.resumed.read:
+            checkpoint.save(writer.settled)
+
     with dead.after(writer.resumed.read):
         try:
-            return writer.put_lines(lines)
-        finally:
-            # Also after Ctrl-C: what is settled is settled.
-            dead.sync()
-            if writer.settled.read > writer.resumed.read:
-                checkpoint.save(writer.settled)
+            counts = writer.put_lines(lines)
+        except BaseException:
+            # Also after Ctrl-C: what is settled is settled. On a full disk the error on its way says what was written.
+            with suppress(RunFolderUnusable):
+                keep()
+            raise
+        try:
+            keep()
+        except RunFolderUnusable as error:
+            error.changed = f"{counts.written} items were written before"
+            raise
+        return counts

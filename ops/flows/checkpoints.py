@@ -47,8 +47,13 @@ class Appended:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not None:
+        if self._file is None:
+            return
+        try:
             self._file.close()
+        except OSError as problem:
+            if kind is None:  # else it is told already
+                raise self._unwritable(problem) from problem
 
     def add(self, line: bytes) -> None:
         """Append one line."""

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from ops.errors import RunFolderUnusable
+
 CACHE_KIB = 64 * 1024
 
 
@@ -18,18 +20,33 @@ class Held:
 
     def add(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
         """Keep these."""
-        self._database.executemany("INSERT OR REPLACE INTO held VALUES (?, ?)", pairs)
+        with _disk():
+            self._database.executemany("INSERT OR REPLACE INTO held VALUES (?, ?)", pairs)
 
     def get(self, key: bytes) -> bytes | None:
         """The value of a key; None when it is not held."""
-        row = self._database.execute("SELECT value FROM held WHERE key = ?", (key,)).fetchone()
+        with _disk():
+            row = self._database.execute("SELECT value FROM held WHERE key = ?", (key,)).fetchone()
         return None if row is None else bytes(row[0])
 
     def __contains__(self, key: bytes) -> bool:
         return self.get(key) is not None
 
     def __len__(self) -> int:
-        return int(self._database.execute("SELECT count(*) FROM held").fetchone()[0])
+        with _disk():
+            return int(self._database.execute("SELECT count(*) FROM held").fetchone()[0])
+
+
+@contextmanager
+def _disk() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise RunFolderUnusable(
+            "what a run holds on the disk meanwhile cannot be written",
+            why=str(error),
+            fix=("free space, or set TMPDIR",),
+        ) from error
 
 
 @contextmanager
