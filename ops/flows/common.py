@@ -10,7 +10,7 @@ from datetime import datetime
 
 from ops.clock import Clock, rfc3339
 from ops.environment import TableTarget
-from ops.errors import BadArgument, Interrupted, OpsError, StillRunning
+from ops.errors import BadArgument, Interrupted, OpsError, PlanStale, StillRunning
 from ops.flows.session import Session
 from ops.model.recovery import PhaseTime
 from ops.runs import Run
@@ -128,6 +128,16 @@ def options_of(run: Run, **given: object) -> dict[str, object]:
         return dict(line.data)
     run.write("options", **given)
     return dict(given)
+
+
+def refuse_made_anew(run: Run, table: str, then: str, now: str) -> None:
+    """PlanStale when a resumed run wrote into a table of that name which is no more: the new one lacks its items."""
+    if then and now and then != now:
+        raise PlanStale(
+            f"run {run.id} has written into {table} as it was before it was made anew",
+            why=f"table id {then} then, {now} now",
+            fix=("begin a new run",),
+        )
 
 
 def owns(table: TableTarget) -> str:

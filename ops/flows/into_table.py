@@ -15,6 +15,7 @@ from ops.dynamodb.conditional import ConditionalWriter
 from ops.dynamodb.durable import Checkpoint, DeadLetters, LineWriter, put_lines
 from ops.dynamodb.write import BulkWriter, WriteCounts, WriteTarget
 from ops.flows.checkpoints import Appended
+from ops.flows.common import refuse_made_anew
 from ops.flows.held import Held, held
 from ops.flows.into_outcome import proven
 from ops.flows.into_work import REFUSED, REJECTED, How, IntoResult, Work, write_limit
@@ -31,10 +32,13 @@ _BATCH = 1000
 
 def write(session: Session, run: Run, work: Work, how: How) -> IntoResult:
     """Write what was judged, then read it back; a run that was killed goes on where everything was acknowledged."""
-    table = work.bench.table.name
-    if run.find("intent", operation="BatchWriteItem") is None:
+    table, table_id = work.bench.table.name, work.bench.table.table_id
+    begun = run.find("intent", operation="BatchWriteItem")
+    if begun is None:
         _keep_rejections(run, work)
-        run.intent("BatchWriteItem", table, source=work.lines.address)
+        run.intent("BatchWriteItem", table, source=work.lines.address, table_id=table_id)
+    else:
+        refuse_made_anew(run, table, str(begun.data.get("table_id", "")), table_id)
     counts = _write(session, run, work, how)
     run.outcome("BatchWriteItem", table)
     return proven(session, run, work, counts, how)

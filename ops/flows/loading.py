@@ -22,6 +22,7 @@ from ops.dynamodb.scan import Scan, ScanRequest
 from ops.dynamodb.table import Table, describe_table
 from ops.dynamodb.write import BulkWriter, Rejected, WriteTarget
 from ops.environment import TableTarget
+from ops.flows.common import refuse_made_anew
 from ops.flows.load_sources import LoadOptions, artists_from, open_source, read_all_artists, translated
 from ops.flows.session import Session
 from ops.runs import Run
@@ -110,7 +111,16 @@ def _prepare(
 def run_load(session: Session, prepared: Prepared, run: Run) -> LoadOutcome:
     """Load or resume; what ended it early is among the errors, beside the counts of what was done."""
     table = prepared.sink.table
-    run.write("load", table=table.name, source=prepared.source.name, markets=list(prepared.request.markets))
+    begun = run.find("load")
+    if begun is not None:
+        refuse_made_anew(run, table.name, str(begun.data.get("table_id", "")), table.table_id)
+    run.write(
+        "load",
+        table=table.name,
+        table_id=table.table_id,
+        source=prepared.source.name,
+        markets=list(prepared.request.markets),
+    )
     with session.progress.phase("load", f"{prepared.source.name} into {table.name}"):
         try:
             report = load(
