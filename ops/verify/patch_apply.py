@@ -152,7 +152,9 @@ class Applier:
         except AwsError as error:
             if error.aws_code != "ConditionalCheckFailedException":
                 raise
-            return Written(change, "conflict", removed, GONE)
+            # A put whose answer was lost is refused when it is sent again: then it is back.
+            reason = PUT_BACK if same(self._read(change), removed) else GONE
+            return Written(change, "conflict", removed, reason)
         return Written(change, "conflict", removed, PUT_BACK)
 
     def _read(self, change: Change) -> Item | None:

@@ -105,6 +105,23 @@ def test_an_item_is_not_put_back_over_one_that_came_meanwhile() -> None:
     assert [*table.items.values()] == [newer]
 
 
+def test_an_item_whose_put_back_was_answered_into_nothing_is_not_told_as_gone() -> None:
+    table, theirs = WritableTable(), {**OLD, "theirs": {"S": "x"}}
+    table.hold(theirs)
+    answered: list[str] = []
+
+    def lose(operation: str, params: dict[str, Any]) -> None:
+        answered.append(operation)
+        if operation == "PutItem" and answered.count(operation) == 1:
+            table.hold(params["Item"])
+            raise Failure("ConnectionBroken", "the answer was lost", 0)
+
+    table.meanwhile = lose
+    done = applier(table).apply(Change(key(1), OLD, None))
+    assert (done.verdict, done.found, done.reason) == ("conflict", theirs, PUT_BACK)
+    assert [*table.items.values()] == [theirs]
+
+
 def test_an_item_that_cannot_be_put_back_ends_the_work() -> None:
     table = WritableTable()
     table.hold({**OLD, "theirs": {"S": "x"}})
