@@ -44,16 +44,18 @@ class Checkpoint:
             document = json.loads(self.path.read_bytes())
             if document["schema"] != SCHEMA:
                 raise ValueError(f"schema {document['schema']}")
-            counts = WriteCounts(**document["counts"])
+            counts, source = WriteCounts(**document["counts"]), str(document["source"])
+            if min(asdict(counts).values()) < 0:
+                raise ValueError("a count below zero")
             counts.check()
         except FileNotFoundError:
             return WriteCounts()
         except (OSError, ValueError, KeyError, TypeError, AccountingMismatch) as error:
             raise RunFolderUnusable(f"checkpoint {self.path} cannot be read", why=str(error)) from error
-        if document["source"] != self.source:
+        if source != self.source:
             raise BadArgument(
                 f"checkpoint {self.path} belongs to another input or table",
-                why=f"it was written for {document['source']}, not for {self.source}",
+                why=f"it was written for {source}, not for {self.source}",
                 fix=(f"choose another folder, or remove {self.path} to begin anew",),
             )
         return counts

@@ -17,7 +17,16 @@ def load_checkpoint(run: Run, name: str) -> dict[str, Any]:
     path = run.folder / name
     if not path.is_file():
         return {}
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        found: dict[str, Any] = json.loads(path.read_bytes())
+        if not isinstance(found, dict):
+            raise TypeError("not a JSON object")
+    except (OSError, ValueError, TypeError) as error:
+        raise RunFolderUnusable(
+            f"checkpoint {path} cannot be read",
+            why=str(error),
+            fix=("begin a new run: what is done already stays done",),
+        ) from error
     return found
 
 

@@ -159,7 +159,7 @@ def read_head(path: Path) -> PatchHead:
         head = PatchHead(
             KeySchema(*names[0], *sort), table.get("arn"), table.get("id"), str(document.get("source", ""))
         )
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise BadArgument(
             f"{path} is no patch: its first line is not the head of an {SCHEMA} file",
             fix=(f"make one with: ops diff LEFT RIGHT --format patch --out {path.name}",),

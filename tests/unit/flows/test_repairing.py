@@ -119,6 +119,14 @@ def test_a_file_goes_on_where_its_checkpoint_stands(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("raw", [b"", b'{"next":3,"app', b"[]", b"null", b"\0" * 40, b"\xff"])
+def test_a_checkpoint_that_a_broken_disk_left_is_told(tmp_path: Path, raw: bytes) -> None:
+    with open_run(tmp_path, ["repair"], SystemClock(), Random(1)) as run:
+        (run.folder / "c.json").write_bytes(raw)
+        with pytest.raises(RunFolderUnusable, match=r"c\.json cannot be read"):
+            load_checkpoint(run, "c.json")
+
+
 def test_a_checkpoint_reads_back(tmp_path: Path) -> None:
     with open_run(tmp_path, ["repair"], SystemClock(), Random(1)) as run:
         assert load_checkpoint(run, "c.json") == {}

@@ -87,6 +87,7 @@ def test_nothing_may_stand_behind_the_end(path: Path) -> None:
     [
         ("", "is no patch"), ("{}\n", "is no patch"), ("[1]\n", "is no patch"),
         ('{"schema":"ops.patch/1","keys":[]}\n', "is no patch"),
+        ('{"schema":"ops.patch/1","keys":[{"name":"pk","type":"S"}],"table":"arn"}\n', "is no patch"),
         ('{"schema":"ops.seal/1"}\n', "has the schema ops.seal/1, not ops.patch/1"),
         ('{"schema":"ops.patch/2","keys":[{"name":"pk","type":"S"}]}\n', "has the schema ops.patch/2, not ops.patch/1"),
     ],
