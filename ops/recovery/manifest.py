@@ -31,6 +31,7 @@ from ops.recovery.stores import Store
 _EXPORT_ID = re.compile(r"[0-9]{14}-[0-9a-f]{8}")
 #: Exports could not be filtered before this day.
 FILTERS_SINCE = datetime(2026, 10, 1, tzinfo=UTC)
+_MOMENTS = ("startTime", "exportTime", "exportFromTime", "exportToTime")
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,14 +238,32 @@ def _summary(location: ExportAddress, raw: bytes) -> dict[str, Any]:
     for name, kind in required.items():
         if not isinstance(summary, dict) or not isinstance(summary.get(name), kind):
             raise _corrupt(location, SUMMARY, "foreign", f"member {name} is missing or mistyped")
-    if not (summary.get("exportTime") or summary.get("exportToTime")):
-        raise _corrupt(location, SUMMARY, "foreign", "it names no export time")
+    _check_moments(location, summary)
     if summary.get("outputFormat", "DYNAMODB_JSON") != "DYNAMODB_JSON":
         raise BadArgument(
             f"{location.text} is in the format {summary['outputFormat']}, which is not read here",
             fix=("take an export in DynamoDB JSON",),
         )
     return dict(summary)
+
+
+def _check_moments(location: ExportAddress, summary: dict[str, Any]) -> None:
+    if not (summary.get("exportTime") or summary.get("exportToTime")):
+        raise _corrupt(location, SUMMARY, "foreign", "it names no export time")
+    changes = "exportFromTime" in summary or summary.get("exportType") == "INCREMENTAL_EXPORT"
+    if changes and not (summary.get("exportFromTime") and summary.get("exportToTime")):
+        raise _corrupt(location, SUMMARY, "foreign", "it names no window")
+    for name in _MOMENTS:
+        if summary.get(name) and not _is_moment(summary[name]):
+            raise _corrupt(location, SUMMARY, "foreign", f"member {name} is no time")
+
+
+def _is_moment(value: object) -> bool:
+    """Whether a member is a time that can be compared with others."""
+    try:
+        return datetime.fromisoformat(str(value)).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _check_identity(
@@ -305,7 +324,8 @@ def _check_filter(
     control: ControlPlane, location: ExportAddress, summary: dict[str, Any], unknown_ok: bool, weaknesses: list[str]
 ) -> None:
     """Only DescribeExport tells whether an export is filtered, for 90 days; before October 2026 none was."""
-    started = datetime.fromisoformat(str(summary.get("startTime") or summary.get("exportTime")))
+    stated = summary.get("startTime") or summary.get("exportTime") or summary["exportToTime"]
+    started = datetime.fromisoformat(str(stated))
     if started < FILTERS_SINCE:
         return
     arn = str(summary["exportArn"])

@@ -221,6 +221,13 @@ def test_sums_that_do_not_add_up_are_refused() -> None:
         ({"exportArn": None}, "foreign"),
         ({"itemCount": "5"}, "foreign"),
         ({"exportTime": None}, "foreign"),
+        ({"exportTime": "yesterday"}, "foreign"),
+        ({"exportTime": 1785000000}, "foreign"),
+        ({"exportTime": "2026-11-20T10:02:16"}, "foreign: member exportTime is no time"),
+        ({"startTime": "2026-13-01T00:00:00Z"}, "foreign: member startTime is no time"),
+        ({"exportFromTime": "2026-11-20T09:00:00Z"}, "foreign: it names no window"),
+        ({"exportFromTime": "x", "exportToTime": "2026-11-20T10:00:00Z"}, "foreign: member exportFromTime is no time"),
+        ({"exportType": "INCREMENTAL_EXPORT", "exportToTime": "2026-11-20T10:00:00Z"}, "foreign: it names no window"),
     ],
 )
 def test_a_summary_of_something_else_is_foreign(members: dict[str, Any], kind: str) -> None:
@@ -264,6 +271,12 @@ def test_a_manifest_that_names_an_object_outside_its_export_is_foreign() -> None
     with pytest.raises(ExportCorrupt) as caught:
         opened(s3)
     assert caught.value.why.startswith("foreign")
+
+
+def test_when_an_export_of_changes_was_started_need_not_be_told() -> None:
+    window: dict[str, Any] = {"exportFromTime": "2026-09-20T09:00:00Z", "exportToTime": "2026-09-20T10:00:00Z"}
+    export = opened(written_export([], **window, exportTime=None, startTime=None))
+    assert export.exported_at.isoformat() == "2026-09-20T10:00:00+00:00"
 
 
 def test_an_object_named_twice_is_refused() -> None:
