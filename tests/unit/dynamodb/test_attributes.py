@@ -206,6 +206,7 @@ def test_plain_json_becomes_an_attribute_and_is_shown_again(value: Any, wire: di
 
 def test_sets_are_shown_in_order() -> None:
     assert to_plain({"SS": ["b", "a"]}) == ["a", "b"]
+    assert to_plain({"BS": ["B+==", "AA=="]}) == ["AA==", "B+=="]
     assert to_plain({"NS": ["10", "2"]}) == [2, 10]
 
 
