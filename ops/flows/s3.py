@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from ops.aws import AwsError, ControlPlane
-from ops.errors import BadArgument, ResourceNotFound
+from ops.errors import BadArgument, ExportCorrupt, ResourceNotFound
 from ops.recovery.objects import ObjectFault, get_small, spooled
 
 CHUNK_BYTES = 1 << 20
 #: https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html: the most that one PutObject takes.
 PUT_LIMIT_BYTES = 5 * 1024**3
+_AGAIN = "look at the bucket, then go on with the run: what it stored is written anew"
 _ABSENT = frozenset({"NoSuchKey", "404", "NoSuchBucket"})
 
 
@@ -56,15 +60,16 @@ def require_bucket(control: ControlPlane, address: Address) -> None:
 
 
 def put_text(control: ControlPlane, address: Address, text: str) -> None:
-    """Write one small object."""
+    """Write one small object, and read it back."""
+    body = text.encode()
     control.call(
-        "s3", "put_object", Bucket=address.bucket, Key=address.key, Body=text.encode(),
-        ContentType="application/json",
+        "s3", "put_object", Bucket=address.bucket, Key=address.key, Body=body, ContentType="application/json"
     )  # fmt: skip
+    _read_back(control, address, io.BytesIO(body))
 
 
 def put_file(control: ControlPlane, address: Address, path: Path) -> None:
-    """Upload one file of up to 5 GiB, S3's limit for a single PutObject."""
+    """Upload one file of up to 5 GiB, S3's limit for a single PutObject, and read it back."""
     size = path.stat().st_size
     if size > PUT_LIMIT_BYTES:
         raise BadArgument(
@@ -73,6 +78,19 @@ def put_file(control: ControlPlane, address: Address, path: Path) -> None:
         )
     with path.open("rb") as file:
         control.call("s3", "put_object", Bucket=address.bucket, Key=address.key, Body=file)
+    with path.open("rb") as file:
+        _read_back(control, address, file)
+
+
+def _read_back(control: ControlPlane, address: Address, written: io.BufferedReader | io.BytesIO) -> None:
+    """ExportCorrupt unless the object is what was written: that must not be found out at a restore."""
+    digest = hashlib.file_digest(written, lambda: hashlib.md5(usedforsecurity=False)).digest()
+    try:
+        with spooled(control, address.bucket, address.key) as found:
+            if found.md5 != base64.b64encode(digest).decode():
+                raise ExportCorrupt(f"{address} reads back otherwise than it was written", fix=(_AGAIN,))
+    except ObjectFault as error:
+        raise ExportCorrupt(f"{address} cannot be read back", why=error.why, fix=(_AGAIN,)) from error
 
 
 def read_bytes(control: ControlPlane, address: Address) -> bytes | None:

@@ -59,11 +59,11 @@ class Bench:
         asked = {"ExportFromTime": since, "ExportToTime": until, "ExportViewType": view}
         return self.export(ExportType="INCREMENTAL_EXPORT", IncrementalExportSpecification=asked)
 
-    def empty(self) -> None:
-        """Delete every item."""
-        for artist, ident in self.items():
+    def empty(self, table: str = "") -> None:
+        """Delete every item of the declared table, or of another one."""
+        for artist, ident in self.stage.items(table or self.logical):
             self.stage.dynamodb.delete_item(
-                TableName=self.logical, Key={"artist_id": {"S": artist}, "id": {"S": ident}}
+                TableName=table or self.logical, Key={"artist_id": {"S": artist}, "id": {"S": ident}}
             )
 
 
