@@ -142,6 +142,12 @@ def _known_stacks(control: ControlPlane, project: str) -> str:
     return f"environments of {project} here: {', '.join(stacks)}" if stacks else f"{project} has no environment here"
 
 
+def check_table_name(name: str) -> None:
+    """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html"""
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{3,255}", name):
+        raise BadArgument(f"'{name}' is not a table name: 3 to 255 letters, digits, '_', '.', '-'")
+
+
 _ARN = re.compile(r"arn:aws[\w-]*:dynamodb:(?P<region>[\w-]+):\d{12}:table/(?P<name>[\w.-]{3,255})$")
 
 
@@ -152,7 +158,9 @@ def _physical(resource: str) -> tuple[str | None, str | None]:
             raise BadArgument(f"'{resource}' is not the ARN of a table")
         return found["name"], found["region"]
     if resource.startswith("ddb:"):
-        return resource.removeprefix("ddb:"), None
+        name = resource.removeprefix("ddb:")
+        check_table_name(name)
+        return name, None
     if not re.fullmatch(r"[\w.-]+", resource):
         raise BadArgument(f"'{resource}' is not a table: no such form", fix=("write a logical name or ddb:NAME",))
     return None, None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from datetime import datetime
 
 from ops.clock import Clock, rfc3339
 from ops.environment import TableTarget
-from ops.errors import BadArgument, Interrupted, OpsError, PlanStale, StillRunning
+from ops.errors import Interrupted, OpsError, PlanStale, StillRunning
 from ops.flows.session import Session
 from ops.model.recovery import PhaseTime
 from ops.runs import Run
@@ -113,12 +112,6 @@ def _subject(data: dict[str, object]) -> tuple[str, str]:
 def compact_utc(moment: datetime) -> str:
     """`20261120T100216Z`: a time for resource names."""
     return rfc3339(moment.replace(microsecond=0)).replace("-", "").replace(":", "")
-
-
-def check_table_name(name: str) -> None:
-    """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/HowItWorks.NamingRulesDataTypes.html"""
-    if not re.fullmatch(r"[A-Za-z0-9_.-]{3,255}", name):
-        raise BadArgument(f"'{name}' is not a table name: 3 to 255 letters, digits, '_', '.', '-'")
 
 
 def options_of(run: Run, **given: object) -> dict[str, object]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import orjson
 
 from infra.environment import TableDocument
-from ops.environment import TableTarget
+from ops.environment import TableTarget, check_table_name
 from ops.errors import (
     CountsDiffer,
     LinesRejected,
@@ -19,7 +19,7 @@ from ops.errors import (
 from ops.flows import sides
 from ops.flows.backing_up import work_folder
 from ops.flows.checkpoints import Appended
-from ops.flows.common import check_table_name, options_of, resumable
+from ops.flows.common import options_of, resumable
 from ops.flows.import_sources import Source, items_of, open_source, schema_of
 from ops.flows.session import Session
 from ops.model.proof import SideInfo

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Literal
 
 from ops.clock import rfc3339
-from ops.environment import TableTarget
-from ops.errors import BackupGone, BadArgument, TableNotFound, TargetExists
+from ops.environment import TableTarget, check_table_name
+from ops.errors import BackupGone, BadArgument, OutsideWindow, TableNotFound, TargetExists
 from ops.flows import expecting
-from ops.flows.common import check_table_name, owns
+from ops.flows.common import owns
 from ops.flows.expecting import Expectation
 from ops.flows.session import Session
 from ops.model.recovery import BackupEntry
@@ -113,6 +113,16 @@ def _source(session: Session, table: TableTarget, options: RestoreOptions) -> tu
     except TableNotFound as error:
         error.fix = (f"ops restore {owns(table)} --deleted", *error.fix)
         raise
+    if options.at is None and pitr.pinned(window):
+        raise OutsideWindow(
+            f"the newest restorable second of {table.physical} is still the one in which PITR was switched on: "
+            f"{rfc3339(window.latest)}",
+            why=pitr.PINNED,
+            fix=(
+                f"ops restore {owns(table)} --at {rfc3339(window.latest)}",
+                f"or wait five minutes, then ops restore {owns(table)} --latest",
+            ),
+        )
     moment = window.latest if options.at is None else options.at
     pitr.check_inside(window, moment, table.physical)
     return moment, None

@@ -115,7 +115,7 @@ class _Restore:
 
     def _window_pinned(self) -> bool:
         """A window that is still one fractional instant cannot be named in whole seconds, only as "latest"."""
-        if self.plan.way != "latest" or self.run.find("intent", target=self.plan.target) is not None:
+        if self.plan.way != "at" or self.run.find("intent", target=self.plan.target) is not None:
             return False
         return pitr.pinned(pitr.restorable_window(self.session.aws, self.plan.source, self.table.region))
 

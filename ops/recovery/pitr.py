@@ -19,7 +19,7 @@ POLL_S = 10.0
 #: The newest restorable time trails by about five minutes; twice that without an answer is not normal.
 ENTER_TIMEOUT_S = 900.0
 _PERIOD_DAYS = 35
-_PINNED = (
+PINNED = (
     "OPS-W005: the window is still pinned to the moment PITR was switched on; "
     "it opens about five minutes after that moment"
 )
@@ -75,7 +75,7 @@ def check_inside(window: RestorableWindow, moment: datetime, table: str) -> None
     raise OutsideWindow(
         f"{rfc3339(moment)} lies {side} the restorable window of {table}: "
         f"{rfc3339(window.earliest)} to {rfc3339(window.latest)}",
-        why=_PINNED if pinned(window) else f"PITR keeps {window.period_days} days and trails now by about five minutes",
+        why=PINNED if pinned(window) else f"PITR keeps {window.period_days} days and trails now by about five minutes",
         fix=(
             f"choose a time from {rfc3339(window.earliest)} to {rfc3339(window.latest)}",
             f"ops list backups --table {table}",

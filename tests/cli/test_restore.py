@@ -289,20 +289,6 @@ def test_a_mistyped_expected_side_is_refused_before_the_restore(stage: Stage) ->
     assert stage.tables_now() == before
 
 
-def test_a_window_still_pinned_restores_next_to_nothing_and_is_never_called_proven(stage: Stage) -> None:
-    table = stage.declare(items=0, pitr=False, stem="young")
-    stage.change(table, pitr_days=35)
-    stage.dynamodb.update_continuous_backups(
-        TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
-    )
-    stage.put(table, [{"artist_id": {"S": "a"}, "id": {"S": "b"}}])
-    done = stage.ops("restore", table, "--latest")
-    assert done.code == 4
-    assert "warning OPS-W005" in done.err
-    assert "zero items compared is never a proof" in done.err
-    assert "VOID: nothing proven" in done.out
-
-
 @pytest.mark.parametrize("name", ["x", "a b", "t" * 256, "tracks/1"])
 def test_a_name_that_no_table_can_have_is_a_usage_error(stage: Stage, name: str) -> None:
     table = stage.declare(items=1)
