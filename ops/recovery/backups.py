@@ -85,7 +85,11 @@ def _wait_available(control: ControlPlane, arn: str, clock: Clock, timeout_s: fl
     if entry is None:
         raise StillRunning(f"backup {arn} is still CREATING", changed="the backup was accepted by AWS")
     if entry.status != "AVAILABLE":
-        raise RecoveryFailed(f"backup {arn} is {entry.status}", changed="a backup of that name may be listed")
+        raise RecoveryFailed(
+            f"backup {arn} is {entry.status}",
+            why="AWS gives no reason",
+            changed="a backup of that name may be listed",
+        )
     return entry
 
 

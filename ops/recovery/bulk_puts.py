@@ -91,7 +91,8 @@ def put_in_bulk(
     if found["BulkOperationStatus"] not in ("COMPLETED", "COMPLETED_WITH_ERRORS"):
         raise RecoveryFailed(
             f"bulk operation {arn} ended {found['BulkOperationStatus']}: {found.get('FailureCode', 'no code')}",
-            why=f"{counts.processed} lines processed, {counts.failed} failed; {found.get('FailureMessage', '')}",
+            why=f"{counts.processed} lines processed, {counts.failed} failed; "
+            + str(found.get("FailureMessage") or "AWS gives no reason"),
             changed=f"what it had put into {request.table} stays",
             fix=("run the same command without --bulk",),
         )

@@ -119,7 +119,7 @@ def wait_export(
         way_out = _WAY_OUT.get(code, RecoveryFailed.hint).format(bucket=found.get("S3Bucket"))
         raise RecoveryFailed(
             f"export {arn} failed: {code}",
-            why=str(found.get("FailureMessage", "")),
+            why=str(found.get("FailureMessage") or "AWS gives no reason"),
             changed="objects of an unfinished export may be in the bucket",
             fix=(way_out,),
         )

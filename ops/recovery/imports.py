@@ -181,7 +181,7 @@ def _failed(counts: ImportCounts, found: dict[str, Any], table: str, progress: P
     return RecoveryFailed(
         f"import {counts.arn} ended {found['ImportStatus']}: {code}",
         why=f"{counts.processed} lines read, {counts.imported} imported, {counts.errors} errors; "
-        + str(found.get("FailureMessage", "")),
+        + str(found.get("FailureMessage") or "AWS gives no reason"),
         changed=f"table {table} may exist and hold the imported items; it was not deleted",
         fix=("correct the source and import into another name", f"ops verify ddb:{table} --against SOURCE"),
     )

@@ -161,6 +161,15 @@ def _switch_pitr_off(control: ControlPlane, name: str, run: Run | None) -> None:
     )  # fmt: skip
 
 
+#: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TableDescription.html
+_LOST = {
+    "DELETING": "somebody is deleting it",
+    "INACCESSIBLE_ENCRYPTION_CREDENTIALS": "DynamoDB cannot use its KMS key: disabled, to be deleted, or not granted",
+    "ARCHIVING": "its KMS key could not be used for more than seven days",
+    "ARCHIVED": "its KMS key could not be used for more than seven days",
+}
+
+
 def wait_settled(
     control: ControlPlane, table: str, clock: Clock, timeout_s: float | None = None, region: str | None = None
 ) -> dict[str, Any]:
@@ -175,7 +184,9 @@ def wait_settled(
         last[:] = [_state(described)]
         if described["TableStatus"] not in ("ACTIVE", "CREATING", "UPDATING"):
             raise RecoveryFailed(
-                f"table {table} is {described['TableStatus']}", fix=("ops list tables", "start again with a new name")
+                f"table {table} is {described['TableStatus']}",
+                why=_LOST.get(described["TableStatus"], "AWS gives no reason"),
+                fix=("ops list tables", "start again with a new name"),
             )
         return described if last == ["ACTIVE"] else None
 

@@ -83,6 +83,7 @@ def test_what_a_kept_drill_left_is_listed_then_removed_by_gc_and_its_report_is_f
     assert loaded.ops("drill", "gc", run, "--yes").returncode == 0
     assert drill_tables(loaded) == []
     shown = loaded.ops("drill", "report", run)
+    assert shown.returncode == 0, shown.stderr
     assert shown.stdout.startswith("PASS  mass-delete")
     assert Path(shown.stdout.split("report ", 1)[1].split()[0]).is_file()
 

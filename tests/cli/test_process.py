@@ -57,6 +57,7 @@ def test_an_error_has_cause_change_and_next_command_and_no_traceback() -> None:
 
 def test_the_json_document_is_complete_on_success() -> None:
     done = ops("explain", "E603", "-o", "json")
+    assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["schema"] == "ops.explain/1"
     assert set(document) == {

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,15 +28,21 @@ def ops(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def result(done: subprocess.CompletedProcess[str]) -> Any:
+    """What a command that succeeded answered."""
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["result"]
+
+
 def test_up_twice_does_nothing_twice(whole: WholeSandbox) -> None:
     before = [one["pid"] for one in whole.status["parts"]]
-    again = json.loads(whole.ops("sandbox", "up", "--items", "300", "--json").stdout)["result"]
+    again = result(whole.ops("sandbox", "up", "--items", "300", "--json"))
     assert again["action"] == "unchanged"
     assert [one["pid"] for one in again["parts"]] == before
 
 
 def test_status_names_every_part_and_export_gives_lines_for_a_shell(whole: WholeSandbox) -> None:
-    found = json.loads(whole.ops("sandbox", "status", "--json").stdout)["result"]
+    found = result(whole.ops("sandbox", "status", "--json"))
     assert {one["name"]: one["ok"] for one in found["parts"]} == {"postgres": True, "spotify": True, "aws": True}
     lines = whole.ops("sandbox", "status", "--export").stdout.splitlines()
     assert all(line.startswith("export ") for line in lines)
@@ -44,14 +51,14 @@ def test_status_names_every_part_and_export_gives_lines_for_a_shell(whole: Whole
 
 
 def test_the_clock_steps_forwards_without_waiting(whole: WholeSandbox) -> None:
-    before = json.loads(whole.ops("sandbox", "clock", "--json").stdout)["result"]["offset_s"]
-    after = json.loads(whole.ops("sandbox", "clock", "--advance", "2h", "--json").stdout)["result"]["offset_s"]
+    before = result(whole.ops("sandbox", "clock", "--json"))["offset_s"]
+    after = result(whole.ops("sandbox", "clock", "--advance", "2h", "--json"))["offset_s"]
     assert after - before == pytest.approx(7200, abs=1)
 
 
 def test_a_fault_is_set_seen_and_cleared(whole: WholeSandbox) -> None:
     assert whole.ops("sandbox", "fault", "set", "throttle", "--share", "0.5", "--seed", "7").returncode == 0
-    found = json.loads(whole.ops("sandbox", "fault", "list", "--json").stdout)["result"]["faults"]
+    found = result(whole.ops("sandbox", "fault", "list", "--json"))["faults"]
     assert [one["name"] for one in found] == ["throttle"]
     assert whole.ops("sandbox", "fault", "clear").stdout == "no faults\n"
     assert whole.ops("sandbox", "fault", "set", "no-such-fault").returncode == 2
@@ -66,7 +73,7 @@ def test_a_fault_takes_its_region_calls_key_and_delay_and_counts_its_strikes(who
         more = ("--operation", "DescribeTable", "--count", "1", "--delay", "0s")
         assert whole.ops("sandbox", "fault", "set", "slow", *more).returncode == 0
         assert whole.ops("status", "top_tracks").returncode == 0
-        found = json.loads(whole.ops("sandbox", "fault", "list", "--json").stdout)["result"]["faults"]
+        found = result(whole.ops("sandbox", "fault", "list", "--json"))["faults"]
         by_name = {one["name"]: one for one in found}
         assert by_name["region_down"]["region"] == "eu-west-1" and by_name["s3_missing"]["match"] == "data/"
         assert (by_name["slow"]["operations"], by_name["slow"]["injected"]) == (["DescribeTable"], 1)
@@ -80,7 +87,7 @@ def test_a_fault_takes_its_region_calls_key_and_delay_and_counts_its_strikes(who
 
 def test_throttling_by_capacity_is_off_until_it_is_switched_on(whole: WholeSandbox) -> None:
     def limits(*words: str) -> object:
-        return json.loads(whole.ops("sandbox", "limits", *words, "--json").stdout)["result"]
+        return result(whole.ops("sandbox", "limits", *words, "--json"))
 
     assert limits() == {"throughput": False, "burst_s": 300.0}
     assert limits("--throughput", "--burst", "60s") == {"throughput": True, "burst_s": 60.0}
@@ -89,7 +96,7 @@ def test_throttling_by_capacity_is_off_until_it_is_switched_on(whole: WholeSandb
 
 def test_replication_is_delayed_paused_and_goes_on(whole: WholeSandbox) -> None:
     def replication(*words: str) -> object:
-        return json.loads(whole.ops("sandbox", "replication", *words, "--json").stdout)["result"]
+        return result(whole.ops("sandbox", "replication", *words, "--json"))
 
     assert replication("--lag", "90s", "--pause") == {"lag_s": 90.0, "paused": True, "pending": 0}
     assert replication("--lag", "0s", "--go-on") == {"lag_s": 0.0, "paused": False, "pending": 0}
