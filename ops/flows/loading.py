@@ -134,7 +134,7 @@ def run_load(session: Session, prepared: Prepared, run: Run) -> LoadOutcome:
         except LoaderError as error:
             raise translated(error, run.id) from error
     outside = _not_in_index(prepared.sink) if report.finished else ()
-    return LoadOutcome(report, outside, tuple(_errors(report, outside, run.id)))
+    return LoadOutcome(report, outside, problems(report, outside, run.id))
 
 
 def _check_keys(table: Table) -> None:
@@ -172,7 +172,8 @@ def what_was_written(report: LoadReport) -> str:
     return f"{written:,} items were written and are kept" if written else "nothing was written"
 
 
-def _errors(report: LoadReport, outside: tuple[str, ...], run: str) -> list[errors.OpsError]:
+def problems(report: LoadReport, outside: tuple[str, ...], run: str) -> tuple[errors.OpsError, ...]:
+    """What keeps a load from exit 0; `outside` are indexes that do not hold every item."""
     found: list[errors.OpsError] = []
     done = what_was_written(report)
     again = f"ops load ... --resume {run}"
@@ -197,4 +198,4 @@ def _errors(report: LoadReport, outside: tuple[str, ...], run: str) -> list[erro
                 fix=(f"correct them, then {again}",),
             )
         )
-    return found
+    return tuple(found)
