@@ -84,10 +84,18 @@ def sandbox_page() -> str:
     return MADE + page()
 
 
+def peers_page() -> str:
+    """What other tools got wrong, and the tests for it."""
+    from tools.peers_page import page
+
+    return MADE + page()
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page,
     "errors.md": errors_page,
     "sandbox.md": sandbox_page,
+    "peers.md": peers_page,
     "environment.schema.json": environment_schema,
 }
 

@@ -80,7 +80,7 @@ def test_gave_up_quietly() -> None:
     assert (writer.settled.read, len(table.items)) == (0, 0)
 
 
-def test_some_unprocessed_for_ever_gave_up_quietly() -> None:
+def test_gave_up_quietly_on_some() -> None:
     """The same with one item that is never taken: the rest is written, and what is left ends the run."""
     never = orjson.dumps(some_items(100)[30])
 
@@ -184,7 +184,7 @@ def test_truncated_is_empty(decode: Any) -> None:
         assert caught.value.repeatable, cut
 
 
-def test_truncated_for_ever_is_empty() -> None:
+def test_truncated_is_empty_for_ever() -> None:
     """The same through a whole scan: it ends with an error, never as a small table."""
     script = Scripted([Failure("Truncated", "", 200)])
     with pytest.raises(BadResponse):
@@ -221,8 +221,8 @@ def test_nested_binary() -> None:
     assert first.items == second.items == third.items
 
 
-def test_bad_lines_dropped() -> None:
-    """dynein `src/transfer.rs` drops lines that are no JSON silently: `csv_by_split`, second half."""
+def test_csv_by_split_and_bad_lines() -> None:
+    """dynein `src/transfer.rs` drops lines that are no JSON silently; here each is rejected with its place."""
     lines = some_lines(some_items(100))
     bad = {7: b"{", 30: b"", 31: b"null", 99: b'{"Item":{}}'}
     for at, line in bad.items():

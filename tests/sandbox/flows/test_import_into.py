@@ -62,9 +62,9 @@ def scramble(bench: Bench, random: Random) -> None:
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("view", ["NEW_AND_OLD_IMAGES", "NEW_IMAGE"])
 def test_updates_unsupported(bench: Bench, seed: int, view: str) -> None:
-    """full(T0) + incrementals = full(T1), with inserts, updates and deletions.
+    """ddb-pitr cannot apply the UPDATE records of incremental exports.
 
-    ddb-pitr cannot apply the UPDATE records of incremental exports; here each key's newest line counts.
+    Here full(T0) + incrementals = full(T1), with inserts, updates and deletions: each key's newest line counts.
     """
     random = Random(seed)
     source, reached = bench.full()
@@ -110,9 +110,9 @@ def test_a_gap_between_exports_or_a_wrong_order_is_refused(bench: Bench) -> None
 @pytest.mark.parametrize("number", [0, 5, 7])
 @pytest.mark.parametrize("damage", ["checksum", "missing", "swap", "empty"])
 def test_first_five_files(bench: Bench, number: int, damage: str) -> None:
-    """Every object is held against its manifest before the first write.
+    """bulk_executor's data_file_validator.py looks at the first five data files only.
 
-    bulk_executor's data_file_validator.py looks at the first five data files only.
+    Here every object is held against its manifest before the first write.
     """
     source, keys = hand_made(bench, [[line(track(100 + at))] for at in range(8)])
     s3, key = bench.stage.client("s3"), keys[number]

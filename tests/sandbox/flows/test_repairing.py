@@ -309,9 +309,9 @@ def damaged(stage: Stage, session: Open, tmp_path: Path) -> Iterator[tuple[Bench
 
 
 def test_revert_over_good(damaged: tuple[Bench, Window, dict[Any, Item]]) -> None:
-    """A reverted window never overwrites a later good write.
+    """bulk_executor's revert-export writes the old images without a condition, over later good writes.
 
-    bulk_executor's revert-export writes the old images without a condition; here they are conditional on the bad one.
+    Here a window is taken back on the condition of the bad image, and a later good write is queued.
     """
     bench, window, before = damaged
     good = {**track(3), "popularity": {"N": "66"}, "name": {"S": "Corrected"}}
