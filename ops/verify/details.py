@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -66,7 +67,8 @@ class Notes:
     def close(self) -> None:
         self._held.clear()
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # on a full disk closing tries once more to write what nobody wants any more
+                self._file.close()
             self._file = None
 
     def _record(self, row: Row) -> Record:
@@ -93,6 +95,7 @@ class Notes:
                 self._file = tempfile.TemporaryFile(dir=self._folder, prefix="ops-compare-")  # noqa: SIM115
             self._file.seek(0, 2)
             self._written += self._file.write(self._held)
+            self._file.flush()
         except OSError as error:
             raise RunFolderUnusable(
                 f"cannot hold the records of the comparison in {self._folder or tempfile.gettempdir()}",

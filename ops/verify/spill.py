@@ -11,6 +11,7 @@ import os
 import struct
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -91,7 +92,8 @@ class Spill:
         """Give memory and files back."""
         self._held = [bytearray() for _ in range(PARTS)]
         for file in (*(file for _, file in self._others), *([self._file] if self._file else ())):
-            file.close()
+            with suppress(OSError):  # on a full disk closing tries once more to write what nobody wants any more
+                file.close()
             Path(file.name).unlink(missing_ok=True)
         self._file, self._others = None, []
 

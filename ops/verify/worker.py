@@ -115,10 +115,19 @@ class MergeJob:
     def run(self) -> dict[str, Any]:
         """Merge; the answer is the number of differences."""
         count = 0
-        with BorrowedRows(self.expected) as expected, BorrowedRows(self.found) as found, self.target.open("wb") as file:
-            for raw in differences(expected, found, range(self.first, self.last), folder=self.target.parent):
-                file.write(_packed(raw))
-                count += 1
+        try:
+            with (
+                BorrowedRows(self.expected) as expected,
+                BorrowedRows(self.found) as found,
+                self.target.open("wb") as file,
+            ):
+                for raw in differences(expected, found, range(self.first, self.last), folder=self.target.parent):
+                    file.write(_packed(raw))
+                    count += 1
+        except OSError as error:
+            raise RunFolderUnusable(
+                f"cannot hold the records of the comparison in {self.target.parent}", why=str(error)
+            ) from error
         return {"differences": count}
 
 
