@@ -121,11 +121,11 @@ def _merged(expected: Gathered, found: Gathered) -> Iterator[Iterator[Raw]]:
         edges = [PARTS * number // most for number in range(most + 1)]
         sides = tuple(expected.spill.files()), tuple(found.spill.files())
         targets = [Path(folder, f"{number:03d}") for number in range(most)]
-        run_jobs(
+        answers = run_jobs(
             [[MergeJob(*sides, edges[number], edges[number + 1], target)] for number, target in enumerate(targets)]
         )
         with ExitStack() as closing:
-            parts = [read_raws(target) for target in targets]
+            parts = [read_raws(target, one["differences"]) for target, [one] in zip(targets, answers, strict=True)]
             for part in parts:
                 closing.callback(part.close)
             yield chain.from_iterable(parts)

@@ -197,4 +197,7 @@ def _pieces(file: IO[bytes], runs: Iterable[tuple[int, ...]], number: int) -> It
         length = run[number + 1] - run[number]
         if length:
             file.seek(run[number])
-            yield file.read(length)
+            piece = file.read(length)
+            if len(piece) != length:  # rows lost on both sides would be differences unseen
+                raise RunFolderUnusable(f"{file.name} no longer holds the records that were written to it")
+            yield piece

@@ -165,8 +165,10 @@ def read_rows(file: LineFile, number: int, keys: KeySchema) -> Iterator[tuple[li
         raise file.bad_line(error.number - start, str(error)) from error
 
 
-def read_raws(target: Path) -> Generator[Raw, None, None]:
-    """What a MergeJob wrote."""
+def read_raws(target: Path, count: int) -> Generator[Raw, None, None]:
+    """What a MergeJob wrote: as many as it answered, since one that is lost would be a difference unseen."""
+    if target.stat().st_size != count * _RAW.size:
+        raise RunFolderUnusable(f"{target} no longer holds the {count:,} differences that were written to it")
     with target.open("rb") as file:
         while packed := file.read(_RAW.size):
             kind, sides, expected, found = _RAW.unpack(packed)

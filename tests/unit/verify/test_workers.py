@@ -19,6 +19,7 @@ from isal import isal_zlib
 from ops.errors import BadArgument, ExportCorrupt, OpsError, RunFolderUnusable
 from ops.model.items import Item, KeySchema
 from ops.model.proof import SideInfo
+from ops.verify import compare as compare_module
 from ops.verify import details as details_module
 from ops.verify import gathering, worker
 from ops.verify import lines as lines_module
@@ -232,11 +233,42 @@ def test_what_was_merged_elsewhere_comes_back_as_it_was(tmp_path: Path) -> None:
         targets = [tmp_path / "a", tmp_path / "b"]
         jobs = [MergeJob(*files, 0, 99, targets[0]), MergeJob(*files, 99, 256, targets[1])]
         answers = run_jobs([[jobs[0]], [jobs[1]]])
-        read: list[list[Raw]] = [list(read_raws(target)) for target in targets]
+        read: list[list[Raw]] = [
+            list(read_raws(target, one["differences"])) for target, [one] in zip(targets, answers, strict=True)
+        ]
         assert [one["differences"] for [one] in answers] == [len(part) for part in read]
         assert read[0] + read[1] == whole
         assert all(part for part in read)
         assert list(differences(left, right)) == whole, "what was lent is still there"
+
+
+def test_a_difference_that_was_lost_between_two_processes_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, right = side(export(tmp_path, lines(items(9)))), side(export(tmp_path, lines(items(8)), name="right"))
+
+    def losing(shares: Any) -> Any:
+        answers = run_jobs(shares)
+        for [job] in shares:
+            if isinstance(job, MergeJob):
+                job.target.write_bytes(b"")
+        return answers
+
+    monkeypatch.setattr(compare_module, "run_jobs", losing)
+    with pytest.raises(RunFolderUnusable, match="no longer holds the 1 differences"):
+        compare(left, right, keys=KEYS, folder=tmp_path, workers=2)
+
+
+@BOTH
+@pytest.mark.parametrize("kept", [0, 1, 71, 72])
+def test_rows_that_were_lost_on_the_disk_are_missed(tmp_path: Path, workers: int, kept: int) -> None:
+    """On both sides alike, they would be a difference that nobody sees."""
+    left, right = side(export(tmp_path, lines(items(9)))), side(export(tmp_path, lines(items(8)), name="right"))
+    with gather(left, tmp_path, workers=workers) as one, gather(right, tmp_path, workers=workers) as other:
+        for file in (*one.spill.files(), *other.spill.files()):
+            os.truncate(file.path, kept)
+        with pytest.raises(RunFolderUnusable, match="no longer holds the records"):
+            judge(one, other, keys=KEYS)
 
 
 def test_every_side_of_a_comparison_is_closed_when_one_cannot_be_read(tmp_path: Path) -> None:
