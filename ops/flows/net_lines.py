@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 
 from ops.clock import rfc3339, whole_seconds
+from ops.dynamodb.attributes import Unacceptable, validate_key
 from ops.dynamodb.table import Table
 from ops.errors import BadArgument, ExportCorrupt
 from ops.flows.changes import NetChange, parse_change, window_of
@@ -155,6 +157,7 @@ class Chain:
 
     def _judge_changes(self, number: int, export: Export, newest: Held, found: Judged) -> None:
         seen: Counter[bytes] = Counter()
+        word = number.to_bytes(2, "big")
         for source, line, raw in _weighed(export.lines(), found):
             found.read += 1
             try:
@@ -164,9 +167,21 @@ class Chain:
             except BadLine as error:
                 found.problems.append(LineProblem(source, line, str(error)))
                 found.bad.add((source, line))
+                # It has the last word all the same: what an older export says of its key is not how the key is now.
+                if (named := self._key_named(raw)) is not None:
+                    newest.add([(named, word)])
                 continue
             seen[key] += 1
-            newest.add([(key, number.to_bytes(2, "big"))])
+            newest.add([(key, word)])
+
+    def _key_named(self, raw: bytes) -> bytes | None:
+        """The key that a line of changes is about, also when its images cannot be used."""
+        try:
+            key: Any = parse_json(raw, wrapped=False).get("Keys")
+            validate_key(key, self.keys)
+        except (BadLine, Unacceptable):
+            return None
+        return key_digest(key, self.keys)
 
     def put_lines(self, judged: Judged, newest: Held) -> Iterator[Line]:
         """`{"Item":…}` lines to put, in the order of the exports; lines of the full one unparsed where that will do."""
