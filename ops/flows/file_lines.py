@@ -57,7 +57,8 @@ class FileLines:
                 if self.repeats == "reject" and (key in waiting or key in newest):
                     raise BadLine("duplicate key: a line before it has the same")
             except BadLine as error:
-                found.read += not error.header
+                # A quotation mark that should not be there swallows the lines up to the next one: each is a lost line.
+                found.read += 0 if error.header else 1 + raw.count(b"\n")
                 self._note(found, LineProblem(source, line, str(error)))
                 continue
             found.read, accepted = found.read + 1, accepted + 1

@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 import orjson
 
 from ops.dynamodb.attributes import TYPES, Unacceptable, canonical_number, decode_binary, from_plain
-from ops.errors import BadArgument
+from ops.errors import BadArgument, SourceHasBadLines
+from ops.flows.item_files import LINE_LIMIT_BYTES
 from ops.model.items import AttributeValue, Item, KeySchema
 from ops.recovery.lines import BadLine, check_bytes, once
 from ops.recovery.preflight import Form, Line, without_value
@@ -197,16 +198,27 @@ class _Csv:
 
 
 def csv_records(lines: Iterator[Line]) -> Iterator[Line]:
-    """CSV records of lines: a quoted cell may hold line feeds. A record has the number of its first line."""
+    """CSV records of lines: a quoted cell may hold line feeds. A record has the number of its first line.
+
+    SourceHasBadLines when a cell does not end: what it would swallow is the rest of the file.
+    """
     held: list[bytes] = []
-    place, quotes = ("", 0), 0
+    place, quotes, size = ("", 0), 0, 0
     for source, number, raw in lines:
         if held and source != place[0]:
             yield *place, b"\n".join(held)
             held, quotes = [], 0
         if not held:
-            place = source, number
+            place, size = (source, number), 0
         held.append(raw)
+        size += len(raw)
+        if size > LINE_LIMIT_BYTES and len(held) > 1:
+            raise SourceHasBadLines(
+                f"{source} line {place[1]}: a quotation mark opens a cell that does not end",
+                why=f"{len(held):,} lines, {size:,} bytes, follow without the one that closes it",
+                changed="0 items written",
+                fix=("correct the line, or double a quotation mark that belongs to a value",),
+            )
         quotes += raw.count(b'"')
         if quotes % 2 == 0:
             yield *place, b"\n".join(held)

@@ -168,6 +168,27 @@ def test_a_csv_header_is_no_line_that_was_read(tmp_path: Path) -> None:
     assert (judged.read, judged.rejected, numbers) == (3, 1, [2, 5])
 
 
+@pytest.mark.parametrize("ended", [False, True])
+def test_each_line_that_a_stray_quotation_mark_swallows_is_a_line_that_is_lost(tmp_path: Path, ended: bool) -> None:
+    path = tmp_path / "items.csv"
+    rows = [b"a,%d,x" % number for number in range(100)]
+    rows[10] = b'a,10,"x'
+    rows[60] = rows[60] + b'"' * ended
+    path.write_bytes(b"pk,sk,v\n" + b"\n".join(rows) + b"\n")
+    judged, items, _ = read(path, tmp_path)
+    # A closed cell may hold line feeds: that these belong to no value, nobody can see.
+    lost = 0 if ended else 90
+    assert (judged.read, judged.puts, judged.rejected) == ((50, 50, 0) if ended else (100, 10, lost))
+    assert len(items) == judged.puts
+
+
+def test_a_cell_that_does_not_end_is_not_held(tmp_path: Path) -> None:
+    path = tmp_path / "items.csv"
+    path.write_bytes(b"pk,sk,v\n" + b'a,1,"x\n' + b"a,2,y\n" * 1_000_000)
+    with pytest.raises(SourceHasBadLines, match=r"line 2: a quotation mark opens a cell that does not end"):
+        read(path, tmp_path)
+
+
 def test_a_file_that_changes_while_it_is_read_is_told(tmp_path: Path) -> None:
     path = tmp_path / "items.jsonl"
     path.write_bytes(line(item("a", 1)))
