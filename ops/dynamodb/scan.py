@@ -102,6 +102,8 @@ class Scan:
         """Pages as they come. Of each segment one page is on its way while another is used."""
         request = self.request
         self.cursors = self.cursors or tuple(Cursor(number) for number in range(request.segments))
+        if sorted(cursor.segment for cursor in self.cursors) != list(range(request.segments)):
+            raise ValueError(f"a scan by {request.segments} segments cannot go on with {len(self.cursors)} cursors")
         todo = deque((cursor, cursor.start) for cursor in self.cursors if not cursor.done)
         guards = {
             cursor.segment: LoopGuard(f"scan of {request.table}, segment {cursor.segment},") for cursor, _ in todo

@@ -99,6 +99,17 @@ def test_a_scan_that_was_left_goes_on_without_losing_an_item(used: int, segments
     assert len(seen) + len(rest) <= 50 + segments * table.page
 
 
+@pytest.mark.parametrize("segments", [1, 3, 4])
+def test_a_scan_does_not_go_on_with_one_of_another_number_of_segments(segments: int) -> None:
+    """DynamoDB parts a table anew by each number: the cursors would skip items and repeat others."""
+    first = Scan(plane(filled(50)), ScanRequest("t", segments=2))
+    next(first.items())
+    with pytest.raises(ValueError, match="2 cursors"):
+        list(Scan(plane(filled(50)), ScanRequest("t", segments=segments), cursors=first.cursors).items())
+    with pytest.raises(ValueError, match="2 cursors"):
+        list(Scan(plane(filled(50)), ScanRequest("t", segments=2), cursors=(Cursor(0), Cursor(0))).items())
+
+
 def test_a_finished_scan_has_nothing_to_go_on_with() -> None:
     done = (Cursor(0, None, True), Cursor(1, None, True))
     assert list(Scan(plane(filled(9)), ScanRequest("t", segments=2), cursors=done).items()) == []
