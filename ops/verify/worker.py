@@ -14,6 +14,7 @@ import subprocess
 import sys
 from array import array
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from struct import Struct
@@ -194,8 +195,10 @@ def run_jobs(shares: Sequence[Sequence[Job]]) -> list[list[dict[str, Any]]]:
     """The answers of all jobs, each share in a process of its own when there is more than one."""
     if len(shares) < 2:
         return [[job.run() for job in share] for share in shares]
-    running = [_Child(share) for share in shares]
+    running: list[_Child] = []
     try:
+        for share in shares:
+            running.append(_Child(share))
         return [child.answers() for child in running]
     finally:
         for child in running:
@@ -214,8 +217,9 @@ class _Child:
             env={**os.environ, "PYTHONPATH": path},
         )  # fmt: skip
         if self._process.stdin is not None:
-            self._process.stdin.write(json.dumps([job.to_data() for job in jobs]).encode())
-            self._process.stdin.close()
+            # One that has ended already: its answers, or the lack of them, say how.
+            with suppress(BrokenPipeError), self._process.stdin as pipe:
+                pipe.write(json.dumps([job.to_data() for job in jobs]).encode())
             self._process.stdin = None
 
     def answers(self) -> list[dict[str, Any]]:

@@ -156,6 +156,21 @@ def test_a_process_that_ends_unasked_is_an_error(tmp_path: Path) -> None:
     assert "IndexError" in caught.value.why
 
 
+@pytest.mark.parametrize("files", [1, 3000])
+def test_a_process_that_ends_before_it_has_read_its_jobs_is_an_error(
+    files: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one does that the system has killed for want of memory: 3,000 files are more than a pipe holds."""
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\nexec 0<&-\nkill -KILL $$\n")
+    program.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(program))
+    [file] = export(tmp_path, lines(items(1)))
+    job = ReadJob(KEYS, tuple((number, file) for number in range(files)), tmp_path)
+    with pytest.raises(OpsError, match="a process of the comparison ended with -9"):
+        run_jobs([[job], [job]])
+
+
 def test_answers_come_in_the_order_of_the_jobs(tmp_path: Path) -> None:
     files = export(tmp_path, lines(items(5)), lines(items(3)), lines(items(1)))
     jobs = [ReadJob(KEYS, ((number, file),), tmp_path) for number, file in enumerate(files)]
