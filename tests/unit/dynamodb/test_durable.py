@@ -291,6 +291,16 @@ def test_rejected_lines_are_counted_from_what_was_kept_and_the_last_kept_is_that
     assert "item" not in repr(letters)
 
 
+def test_a_rejected_line_is_kept_by_its_position_and_not_by_its_number_in_its_file(tmp_path: Path) -> None:
+    letters = DeadLetters(tmp_path / "dead.jsonl", lambda position: {"object": f"o{position}", "line": 10 - position})
+    with letters.after(0):
+        for position in (3, 5, 7):
+            letters.add(Rejected(position, {}, "why", b"no"))
+    with letters.after(5):
+        assert letters.count == 2
+    assert [(one["position"], one["object"], one["line"]) for one in letters.read()] == [(3, "o3", 7), (5, "o5", 5)]
+
+
 def test_rejected_lines_are_forced_to_the_disk_before_a_checkpoint_that_covers_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,8 +7,10 @@ import socketserver
 import threading
 import time
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -298,3 +300,23 @@ def test_a_request_that_hangs_fails_after_the_time_limit(monkeypatch: pytest.Mon
         release.set()
         lanes.close()
     assert caught.value.code == "Timeout"
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux lists what a process holds open so")
+def test_what_lanes_open_is_closed_with_them_but_for_the_connections_that_the_pool_keeps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def kinds() -> Counter[str]:
+        links = []
+        for link in Path("/proc/self/fd").iterdir():
+            with suppress(FileNotFoundError):  # the listing of the folder itself
+                links.append(str(link.readlink()).partition(":")[0])
+        return Counter(links)
+
+    with keeping_server(lambda number, body: http(page(body["TableName"]))) as endpoint:
+        wire = transport(monkeypatch, endpoint)
+        before = kinds()
+        with pipeline(wire) as pipe:
+            ask(pipe, NAMES[:20])
+            assert kinds()["anon_inode"] == before["anon_inode"] + 1
+        assert kinds()["anon_inode"] == before["anon_inode"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -341,3 +343,52 @@ def test_a_later_item_waits_until_an_unprocessed_one_of_its_key_is_written(seed:
     counts = BulkWriter(plane(ShuffledTable(table, Random(seed)), attempts=50), TARGET).put(items)
     assert counts == WriteCounts(read=110, written=110)
     assert table.items[key_bytes(key, KEYS)]["text"] == {"S": "later"}
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_is_settled_adds_up_each_time_it_is_told_and_is_all_of_it_at_the_end(seed: int) -> None:
+    random = Random(seed)
+    items: list[Any] = [*some_items(120), *some_items(9, start=110), *({"pk": {"S": ""}} for _ in range(5))]
+    random.shuffle(items)
+    held = set(some_lines(some_items(15, start=60)))
+    table = MemoryTable(
+        items={key_bytes(item, KEYS): item for item in some_items(15, start=60)},
+        mood=lambda operation, number: random.choice((None, None, 0.4, 1.0)),
+        refused=lambda item: item["sk"]["N"] in ("3", "17", "80"),
+    )
+    wire = ShuffledTable(table, random)
+    told: list[WriteCounts] = []
+
+    def settled(position: int) -> None:
+        writer.settled.check()
+        assert writer.settled.read == position
+        told.append(replace(writer.settled))
+
+    writer = BulkWriter(
+        plane(wire, attempts=50), TARGET, on_acknowledged=settled, unchanged=held.__contains__,
+        on_rejected=lambda one: None,
+    )  # fmt: skip
+    counts = writer.put_lines(some_lines(items))
+    assert (counts.read, counts.rejected, counts.unchanged) == (134, 8, 15)
+    assert told[-1] == writer.settled == counts
+    assert [one.read for one in told] == sorted({one.read for one in told})
+    assert all(one.written <= later.written for one, later in pairwise(told))
+
+
+def test_an_item_as_it_was_is_written_again_once_another_took_its_place() -> None:
+    before, between = some_items(1)[0], {**some_items(1)[0], "text": {"S": "between"}}
+    others = some_items(60, start=100)
+    table = MemoryTable(items={key_bytes(before, KEYS): before})
+    writer = BulkWriter(plane(table), TARGET, unchanged=lambda wire: orjson.loads(wire)["Item"] == before)
+    counts = writer.put([before, between, *others, before])
+    assert counts == WriteCounts(read=63, written=62, unchanged=1)
+    assert table.items[key_bytes(before, KEYS)] == before
+
+
+def test_a_batch_of_which_nothing_was_processed_counts_nothing_as_written() -> None:
+    moods = iter([1.0, 0.5, 0.0])
+    told: list[int] = []
+    table = MemoryTable(mood=lambda operation, number: next(moods))
+    writer = BulkWriter(plane(table), TARGET, on_acknowledged=lambda position: told.append(writer.settled.written))
+    assert writer.put(some_items(8)).written == 8
+    assert told == [8]
