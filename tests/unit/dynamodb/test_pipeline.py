@@ -242,13 +242,32 @@ def test_leftovers_are_sent_again_after_their_pause_and_slow_the_others_down() -
     assert (again.ticket, again.round) == ("rest", 1)
 
 
+def test_a_request_that_waits_for_its_next_try_keeps_its_place_and_the_room_of_its_body(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pipeline, "BYTES_AT_ONCE", 100)
+    pipe, lanes, _ = made()
+    pipe.submit("a", b"x" * 40)
+    lanes.landing = [(0, SLOW)]
+    assert pipe.take(wait=False) is None
+    assert (pipe.room(61), pipe.room(60)) == (False, True)
+    assert fill(pipe) == 7, "16 // 2, and one of them waits"
+    left, others, _ = made()
+    left.submit("a", b"x" * 90)
+    others.landing = [(0, {})]
+    ended = left.take()
+    assert ended is not None
+    left.again("rest", b"x" * 40, 1, ended.round)
+    assert (left.room(61), left.room(60)) == (False, True)
+
+
 def test_given_up_work_tells_what_landed_and_sends_nothing_again() -> None:
     pipe, lanes, _ = made()
     for name in ("a", "b", "c", "d"):
         pipe.submit(name, name.encode())
     lanes.landing = [(0, SLOW)]
     pipe.take(wait=False)
-    landing: Iterator[list[tuple[int, Any]]] = iter([[(1, {"n": 1}), (2, SLOW)], [(3, {"n": 3})]])
+    landing: Iterator[list[tuple[int, Any]]] = iter([[], [(1, {"n": 1}), (2, SLOW)], [], [(3, {"n": 3})]])
     usual = lanes.ready
 
     def ready(timeout_s: float | None) -> list[int]:
