@@ -74,7 +74,10 @@ def load(
         bool, typer.Option("--only-changed", help="Items: read the table first, write only what differs.")
     ] = False,
     repeats: Annotated[
-        str, typer.Option(help="Items: of lines with one key the last is written, or reject all but the first.")
+        str,
+        typer.Option(
+            help="Items: of lines with one key the last (put-newer: newest) is put, or reject all but the first."
+        ),
     ] = "last",
     types: Annotated[
         str | None, typer.Option(metavar="A=N,B=SS", help="Items: types of CSV columns and plain JSON members.")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from decimal import Decimal
+from typing import Any, Literal
 
 import orjson
 
-from ops.dynamodb.attributes import Unacceptable, validate_item
+from ops.dynamodb.attributes import Unacceptable, canonical_number, decode_binary, validate_item
 from ops.errors import BadArgument
 from ops.flows.held import Held
 from ops.flows.item_files import LINE_LIMIT_BYTES, Files
@@ -23,11 +24,15 @@ from ops.recovery.preflight import LISTED_PROBLEMS, Line, key_digest, without_va
 Repeats = Literal["last", "reject"]
 REPEATS: tuple[Repeats, ...] = ("last", "reject")
 _BATCH = 1000
+_NUMBER_BYTES = 8
 
 
 @dataclass(slots=True)
 class FileLines:
-    """Lines of files for one table. `types` names types of plain JSON members and of CSV columns."""
+    """Lines of files for one table. `types` names types of plain JSON members and of CSV columns.
+
+    With `newer_by`, of several lines with one key not the last counts, but the one in which that attribute is largest.
+    """
 
     files: Files
     keys: KeySchema
@@ -35,6 +40,7 @@ class FileLines:
     types: Mapping[str, str] = field(default_factory=dict)
     delimiter: str = ","
     repeats: Repeats = "last"
+    newer_by: str | None = None
     _stamps: list[str] = field(default_factory=list)
 
     @property
@@ -43,7 +49,10 @@ class FileLines:
         return self.files.where
 
     def judge(self, newest: Held) -> Judged:
-        """Read and judge every line; `newest` learns of each key the number (from 0) of the line that counts."""
+        """Read and judge every line; `newest` learns of each key the number (from 0) of the line that counts.
+
+        With `newer_by` also that attribute of it, as JSON behind the number.
+        """
         found, accepted = Judged(), 0
         self._stamps = self.files.stamps()
         waiting: dict[bytes, bytes] = {}
@@ -53,7 +62,7 @@ class FileLines:
                 wire = _wire(convert, source, line, raw)
                 if wire is None:
                     continue
-                key = self._judged_key(wire)
+                key, word = self._judged(wire, number)
                 if self.repeats == "reject" and (key in waiting or key in newest):
                     raise BadLine("duplicate key: a line before it has the same")
             except BadLine as error:
@@ -63,7 +72,9 @@ class FileLines:
                 continue
             found.read, accepted = found.read + 1, accepted + 1
             found.units += -(-len(wire) // WRITE_UNIT_BYTES)
-            waiting[key] = number.to_bytes(8, "big")
+            if self.newer_by is not None and not _is_newer(word, waiting.get(key) or newest.get(key)):
+                continue
+            waiting[key] = word
             if len(waiting) == _BATCH:
                 newest.add(waiting.items())
                 waiting = {}
@@ -72,14 +83,15 @@ class FileLines:
         found.superseded = accepted - found.puts
         return found
 
-    def _judged_key(self, wire: bytes) -> bytes:
+    def _judged(self, wire: bytes, number: int) -> tuple[bytes, bytes]:
         item = item_of(wire)
         check_names(wire, {"Item": item})
         try:
             validate_item(item, self.keys, self.indexes)
         except Unacceptable as error:
             raise BadLine(without_value(str(error))) from error
-        return key_digest(item, self.keys)
+        compared = b"" if self.newer_by is None else orjson.dumps(item.get(self.newer_by))
+        return key_digest(item, self.keys), number.to_bytes(_NUMBER_BYTES, "big") + compared
 
     def _note(self, found: Judged, problem: LineProblem) -> None:
         if len(found.problems) == LISTED_PROBLEMS:
@@ -101,7 +113,7 @@ class FileLines:
                 word = key_digest(item_of(wire), self.keys) if judged.superseded else b""
             except (BadLine, Unacceptable, KeyError, TypeError) as error:  # what was judged was another line
                 raise self._changed() from error
-            if not word or newest.get(word) == number.to_bytes(8, "big"):
+            if not word or (newest.get(word) or b"")[:_NUMBER_BYTES] == number.to_bytes(_NUMBER_BYTES, "big"):
                 yield source, line, wire
         if self.files.stamps() != self._stamps:
             raise self._changed()
@@ -137,6 +149,29 @@ def _wire(convert: ToWire, source: str, line: int, raw: bytes) -> bytes | None:
     if len(raw) > LINE_LIMIT_BYTES:
         raise BadLine(f"longer than {LINE_LIMIT_BYTES} bytes")
     return convert(source, line, raw)
+
+
+def _is_newer(word: bytes, than: bytes | None) -> bool:
+    """As the table would decide: an equal value, or one of another type, is not larger."""
+    if than is None:
+        return True
+    (kind, value), (earlier, held) = _compared(word), _compared(than)
+    if earlier == "":
+        return True
+    return bool(kind == earlier and value > held)
+
+
+def _compared(word: bytes) -> tuple[str, Any]:
+    """Type and value in an order that is DynamoDB's; no type for what cannot be compared by."""
+    value = orjson.loads(word[_NUMBER_BYTES:])
+    if not isinstance(value, dict):
+        return "", None
+    [(kind, content)] = value.items()
+    if kind == "N":
+        return kind, Decimal(canonical_number(content))
+    if kind == "B":
+        return kind, decode_binary(content)
+    return (kind, content.encode()) if kind == "S" else ("", None)
 
 
 def item_of(wire: bytes) -> Item:

@@ -139,7 +139,10 @@ def _same_files(run: Run, files: Files) -> None:
 def _work(session: Session, table: TableTarget, options: ItemsOptions, files: Files) -> Iterator[Work]:
     bench = open_table(session, table)
     indexes = {name: index.keys for name, index in bench.table.indexes.items()}
-    lines = FileLines(files, bench.table.keys, indexes, types_of(options.types), options.delimiter, options.repeats)
+    newer_by = options.newer_by if options.mode == "put-newer" else None
+    lines = FileLines(
+        files, bench.table.keys, indexes, types_of(options.types), options.delimiter, options.repeats, newer_by
+    )
     with work_folder() as folder, held(folder, "newest") as newest:
         yield into_work.judged(session, bench, lines, newest, folder, options.how)
 

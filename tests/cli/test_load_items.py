@@ -87,6 +87,12 @@ def test_put_new_never_overwrites_and_put_newer_only_what_is_older(stage: Stage,
     done = stage.ops("load", str(path), "--to", table, *newer, "-o", "json").document["result"]
     assert (done["written"], done["unchanged"]) == (1, 1)
     assert stage.items(table)["a0000", "t000001"]["popularity"] == {"N": "50"}
+    unsorted = written(
+        tmp_path / "unsorted.jsonl", [{**track(21), "popularity": {"N": text}} for text in ("9", "80", "70")]
+    )
+    done = stage.ops("load", str(unsorted), "--to", table, *newer, "-o", "json").document["result"]
+    assert (done["written"], done["duplicates"]) == (1, 2)
+    assert stage.items(table)["a0002", "t000021"]["popularity"] == {"N": "80"}
     older = written(tmp_path / "older.jsonl", [{**track(1), "popularity": {"N": "49"}}])
     done = stage.ops("load", str(older), "--to", table, *newer, "-o", "json").document["result"]
     assert (done["written"], done["unchanged"]) == (0, 1)

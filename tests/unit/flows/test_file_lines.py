@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ops.errors import BadArgument, ResourceNotFound, SourceHasBadLines
 from ops.flows.file_lines import FileLines, Repeats
@@ -107,6 +111,48 @@ def test_the_last_line_of_a_key_counts_however_its_number_is_written(tmp_path: P
     assert len(firsts) == len(wanted)
     assert strict.rejected == 3000 - len(wanted)
     assert strict.problems[0].reason == "duplicate key: a line before it has the same"
+
+
+VALUES: st.SearchStrategy[Any] = st.one_of(
+    st.sampled_from(["9", "10", "1e1", "-1", "0.5", "10.0"]).map(lambda text: {"N": text}),
+    st.sampled_from(["", "9", "10", "é", "z", "\U0001f600", "\uffff"]).map(lambda text: {"S": text}),
+    st.binary(max_size=2).map(lambda raw: {"B": base64.b64encode(raw).decode()}),
+    st.sampled_from([None, {"BOOL": True}, {"NULL": True}, {"L": []}, {"M": {}}, {"SS": ["x"]}]),
+)
+
+
+def as_the_table_decides(values: list[Any]) -> int:
+    """Which of the values stays when each is put, in turn, only over a smaller one or none."""
+    stays = 0
+    for at, value in enumerate(values[1:], 1):
+        held = values[stays] or {}
+        if not held.keys() & {"S", "N", "B"}:
+            stays = at
+        elif value is not None and value.keys() == held.keys():
+            [(kind, new)], [old] = value.items(), held.values()
+            order: Any = {"N": Decimal, "S": str.encode, "B": base64.b64decode}[kind]
+            stays = at if order(new) > order(old) else stays
+    return stays
+
+
+@given(given=st.lists(st.tuples(st.integers(0, 2), VALUES), min_size=1, max_size=12))
+def test_where_the_newest_is_asked_for_not_the_last_line_of_a_key_counts_but_the_newest(
+    tmp_path_factory: Any, given: list[tuple[int, Any]]
+) -> None:
+    folder = tmp_path_factory.mktemp("newer")
+    path = folder / "items.jsonl"
+    texts = [{**item("a", number), **({} if value is None else {"at": value})} for number, value in given]
+    path.write_bytes(b"\n".join(map(line, texts)))
+    lines = FileLines(local_files(path), KEYS, {}, newer_by="at")
+    with held(folder, "newest") as newest:
+        judged = lines.judge(newest)
+        puts = [number for _, number, _ in lines.put_lines(judged, newest)]
+    wanted = []
+    for key in {number for number, _ in given}:
+        places = [at for at, (number, _) in enumerate(given, 1) if number == key]
+        wanted.append(places[as_the_table_decides([given[at - 1][1] for at in places])])
+    assert puts == sorted(wanted)
+    assert (judged.puts, judged.read, judged.rejected) == (len(wanted), len(given), 0)
 
 
 def test_unusable_lines_are_named_and_the_others_count(tmp_path: Path) -> None:
