@@ -225,9 +225,14 @@ def _disk(folder: Path, unwritten: str = "the step that was to come was not begu
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    with open(folder / "lock", "w", encoding="utf-8") as file:
+    with _disk(folder):
+        file = open(folder / "lock", "w", encoding="utf-8")  # noqa: SIM115 - closed below
+    with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            with _disk(folder):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except RunFolderUnusable as error:
+            if not isinstance(error.__cause__, BlockingIOError):
+                raise
             raise Locked(f"run {folder.name} is open in another process") from error
         yield

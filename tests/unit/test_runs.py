@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import subprocess
 import sys
@@ -95,6 +97,26 @@ def test_an_open_run_cannot_be_opened_twice(runs_folder: Path) -> None:
         again = resume_run(runs_folder, run.id, FixedClock())
         with pytest.raises(Locked, match=run.id), again:
             pass
+
+
+@pytest.mark.parametrize("fault", ["lock", "folder"])
+def test_a_run_that_cannot_be_locked_is_not_told_as_open_elsewhere(
+    runs_folder: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    folder = make_run(runs_folder)
+    if fault == "folder":
+        (folder / "lock").unlink()
+        (folder / "lock").mkdir()
+    else:
+
+        def no_locks(*_: object) -> None:
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        monkeypatch.setattr(fcntl, "flock", no_locks)
+    unusable = pytest.raises(RunFolderUnusable, match="cannot write to the run folder")
+    with unusable as caught, resume_run(runs_folder, folder.name, FixedClock()):
+        pass
+    assert ("No locks" if fault == "lock" else "directory") in caught.value.why
 
 
 def test_an_unknown_run_is_named_with_the_way_to_find_it(runs_folder: Path) -> None:
