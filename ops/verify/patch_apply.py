@@ -111,7 +111,7 @@ class Applier:
             raise
 
     def _refused(self, change: Change) -> Written:
-        """The condition did not hold: as wanted already (an answer that was lost, say), or somebody else's item."""
+        """What the table says, where no answer does: as wanted already (one that was lost, say), or another's item."""
         found = self._read(change)
         if same(found, change.wanted):
             return Written(change, "already", found)
@@ -129,7 +129,9 @@ class Applier:
         if params is None:
             return Written(change, "conflict", self._read(change), TOO_MANY)
         answer = self._call("UpdateItem", Key=change.key, ReturnValues="ALL_NEW", **params)
-        held: Item = answer.get("Attributes", {})
+        held: Item | None = answer.get("Attributes")
+        if held is None:
+            return self._refused(change)
         return Written(change, "applied") if same(held, change.wanted) else Written(change, "conflict", held, ADDED)
 
     def _remove(self, change: Change) -> Written:
@@ -140,7 +142,9 @@ class Applier:
             return Written(change, "conflict", self._read(change), TOO_MANY)
         condition.exists(self.table.keys.partition)
         answer = self._call("DeleteItem", Key=change.key, ReturnValues="ALL_OLD", **condition.params())
-        removed: Item = answer.get("Attributes", {})
+        removed: Item | None = answer.get("Attributes")
+        if removed is None:
+            return self._refused(change)
         if same(removed, expected):
             return Written(change, "applied")
         return self._put_back(change, removed)

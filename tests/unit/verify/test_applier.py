@@ -105,6 +105,26 @@ def test_an_item_is_not_put_back_over_one_that_came_meanwhile() -> None:
     assert [*table.items.values()] == [newer]
 
 
+@pytest.mark.parametrize("change", [Change(key(1), OLD, NEW), Change(key(1), OLD, None)])
+@pytest.mark.parametrize("theirs", [False, True])
+def test_a_write_whose_answer_lacks_the_item_is_looked_up_and_nothing_is_put_back(change: Change, theirs: bool) -> None:
+    class Mute(WritableTable):
+        def send(self, operation: str, body: bytes) -> dict[str, Any]:
+            answer = super().send(operation, body)
+            answer.pop("Attributes", None)
+            return answer
+
+    table = Mute()
+    table.hold(OLD)
+    if theirs:
+        table.meanwhile = lambda operation, params: table.hold(item(1, z="z")) if operation == "GetItem" else None
+    done = applier(table).apply(change)
+    wanted = item(1, z="z") if theirs else change.wanted
+    assert (done.verdict, done.found) == ("conflict" if theirs else "already", wanted)
+    assert [operation for operation, _ in table.writes] == ["DeleteItem" if change.wanted is None else "UpdateItem"]
+    assert [*table.items.values()] == ([] if wanted is None else [wanted])
+
+
 def test_an_item_whose_put_back_was_answered_into_nothing_is_not_told_as_gone() -> None:
     table, theirs = WritableTable(), {**OLD, "theirs": {"S": "x"}}
     table.hold(theirs)
