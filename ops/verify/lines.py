@@ -11,6 +11,7 @@ from typing import IO, Any, Self, cast
 from isal import isal_zlib
 
 from ops.errors import BadArgument, ExportCorrupt, OpsError
+from ops.recovery.packing import BROKEN
 from ops.recovery.packing import unpacked as packed_as
 
 BLOCK_BYTES = 1 << 16
@@ -18,7 +19,7 @@ _PACKED_BYTES = 1 << 16
 #: zlib's word for gzip, with checksum and length verified.
 _GZIP = 31
 # isal's stub declares its exception class as an instance.
-_ISAL_ERROR = cast(type[Exception], isal_zlib.error)
+_UNREADABLE: tuple[type[Exception], ...] = (OSError, cast(type[Exception], isal_zlib.error), *BROKEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class LineFile:
                     rest = chunk[end:]
                 if _stamp(self.path.stat()) != before:
                     raise self.changed()
-        except (OSError, EOFError, _ISAL_ERROR) as error:
+        except _UNREADABLE as error:
             raise self._unusable("cannot be read", "size", f"not a whole file: {error}") from error
         if rest:
             yield rest + b"\n"

@@ -33,6 +33,11 @@ from ops.verify.sides import FilesSide, LinesSide
 from ops.verify.spill import FAULT, Row, Spill
 from ops.verify.worker import LINE_BITS, MergeJob, ReadJob, processors, read_raws, read_rows, run_jobs, shares
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 KEYS = KeySchema("pk")
 BOTH = pytest.mark.parametrize("workers", [1, 2])
 
@@ -115,6 +120,18 @@ def test_a_broken_gzip_file_is_never_read_as_a_whole_one(tmp_path: Path, name: s
         gather(side((good, bad)), tmp_path, workers=workers)
     assert caught.value.what == "s3://bucket/part-1.json.gz cannot be read"
     assert caught.value.why
+
+
+@pytest.mark.parametrize("name", ["cut", "cut in the checksum", "empty", "followed by something else", "not packed"])
+@BOTH
+def test_a_broken_zstandard_file_is_never_read_as_a_whole_one(tmp_path: Path, name: str, workers: int) -> None:
+    [good] = export(tmp_path, lines(items(50)))
+    path = tmp_path / "items.jsonl.zst"
+    path.write_bytes(spoiled(zstd.compress(lines(items(5000))))[name])
+    with pytest.raises(BadArgument) as caught:
+        gather(side((good, LineFile(path, "items"))), tmp_path, workers=workers)
+    assert caught.value.what == "items cannot be read"
+    assert caught.value.why.startswith("not a whole file: ")
 
 
 def test_the_last_line_of_a_file_gets_the_line_feed_that_it_lacks(tmp_path: Path) -> None:
