@@ -13,12 +13,12 @@ import hashlib
 import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any, Literal, Protocol
 
 from ops.aws import AwsError, ControlPlane
-from ops.errors import ExportCorrupt, ResourceNotFound, SourceHasBadLines, Unreachable
+from ops.errors import ExportCorrupt, ResourceNotFound, RunFolderUnusable, SourceHasBadLines, Unreachable
 
 CHUNK_BYTES = 1 << 20
 #: Larger objects go to the disk instead of the memory.
@@ -73,7 +73,7 @@ def get_small(control: ControlPlane, bucket: str, key: str) -> bytes | None:
 @contextmanager
 def spooled(control: ControlPlane, bucket: str, key: str) -> Iterator[Spooled]:
     """The object as a local file with its md5 (base64, as manifests write it)."""
-    with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as file:
+    with scratch(tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)) as file:
         for attempt in range(1, ATTEMPTS + 1):
             body = open_object(control, bucket, key)
             try:
@@ -108,19 +108,41 @@ class Readable(Protocol):
 
 
 def copy_digested(source: Readable, file: IO[bytes]) -> tuple[str, int]:
-    """Replace what `file` holds by all of `source`; its md5 in base64, as manifests write it, and its size."""
+    """Replace what the scratch `file` holds by all of `source`; its md5 in base64, as manifests write it, its size."""
     file.seek(0)
     file.truncate()
     digest, size_bytes = hashlib.md5(usedforsecurity=False), 0
     while chunk := source.read(CHUNK_BYTES):
         digest.update(chunk)
         size_bytes += len(chunk)
-        file.write(chunk)
+        _hold(file, chunk)
     return base64.b64encode(digest.digest()).decode(), size_bytes
 
 
 class _BrokenOff(Exception):
     """The connection ended before the object did."""
+
+
+def _hold(file: IO[bytes], chunk: bytes) -> None:
+    """A full disk of this machine is no fault of the object, so it must show while it is known which of both it is."""
+    try:
+        file.write(chunk)
+        file.flush()
+    except OSError as error:
+        raise RunFolderUnusable(
+            f"cannot hold an object in {tempfile.gettempdir()}", why=str(error),
+            fix=("free space there, or choose another folder with TMPDIR=DIR",),
+        ) from error  # fmt: skip
+
+
+@contextmanager
+def scratch(file: IO[bytes]) -> Iterator[IO[bytes]]:
+    """A file that is gone afterwards."""
+    try:
+        yield file
+    finally:
+        with suppress(OSError):  # on a full disk closing tries once more to write what nobody wants any more
+            file.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from ops.aws import ControlPlane
 from ops.errors import ExportCorrupt
-from ops.recovery.objects import Fault, ObjectFault, Spooled, copy_digested, get_small, list_keys, spooled
+from ops.recovery.objects import Fault, ObjectFault, Spooled, copy_digested, get_small, list_keys, scratch, spooled
 
 #: A manifest is small; what claims to be one and is not must not fill the memory.
 SMALL_BYTES = 256 << 20
@@ -76,11 +76,11 @@ class Folder:
         if not path.is_file():
             raise ObjectFault(Fault(str(path), "missing", "there is no such file"))
         try:
-            with path.open("rb") as source, tempfile.TemporaryFile() as scratch:
+            with path.open("rb") as source, scratch(tempfile.TemporaryFile()) as copy:
                 # A copy, so that what was digested is what is read, whatever happens to the file meanwhile.
-                digest, size_bytes = copy_digested(source, scratch)
-                scratch.seek(0)
-                yield Spooled(scratch, digest, size_bytes)
+                digest, size_bytes = copy_digested(source, copy)
+                copy.seek(0)
+                yield Spooled(copy, digest, size_bytes)
         except OSError as error:
             raise _unreadable(path, error) from error
 

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
-from ops.errors import BadArgument, ExportCorrupt, ExportFiltered, Unreachable
+from ops.errors import BadArgument, ExportCorrupt, ExportFiltered, RunFolderUnusable, Unreachable
 from ops.progress import SilentProgress
+from ops.recovery import objects
 from ops.recovery.addresses import ExportAddress
 from ops.recovery.manifest import Export, open_export, require_whole
 from ops.recovery.objects import ObjectFault
+from tests.unit.disk import full_disk
 from tests.unit.recovery.kit import (
     BUCKET,
     HOME,
@@ -324,6 +326,21 @@ def test_a_broken_connection_is_tried_again_and_then_named() -> None:
     s3.breaks[key] = 3
     with pytest.raises(Unreachable, match="broke off"):
         list(opened(s3).items())
+
+
+def test_a_full_disk_of_this_machine_is_no_fault_of_an_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told that it is corrupt, somebody would take an older one."""
+    monkeypatch.setattr(objects, "SPOOL_BYTES", 1000)
+    s3 = written_export([items(*(f"{number * 7919:x}" for number in range(3000)))])
+    for key, body in s3.objects.items():
+        path = tmp_path / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+    for export in (opened(s3), open_export(MemoryS3({}, s3.exports), str(tmp_path / HOME))):
+        for read in (lambda it: list(it.items()), lambda it: it.verify(SilentProgress())):
+            with full_disk(4096), pytest.raises(RunFolderUnusable, match="cannot hold an object"):
+                read(export)
+        assert export.verify(SilentProgress()).files_bad == ()
 
 
 COPIES = ["other/place/AWSDynamoDB/01715685260608-c488b4e1", "01715685260608-c488b4e1", "kept/of-last-year"]

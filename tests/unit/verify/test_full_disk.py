@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import orjson
@@ -20,20 +17,10 @@ from ops.verify.lines import LineFile
 from ops.verify.sides import FilesSide
 from ops.verify.spill import Spill
 from ops.verify.worker import MergeJob, run_jobs
+from tests.unit.disk import full_disk
 
 KEYS = KeySchema("pk")
 LIMIT_BYTES = 100_000
-
-
-@contextmanager
-def full_disk() -> Iterator[None]:
-    """No file grows beyond the limit, in this process and in those that it starts."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT_BYTES, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def items(count: int, value: str = "x") -> list[Item]:
@@ -51,7 +38,7 @@ def test_a_comparison_says_that_the_disk_is_full(workers: int, count: int, tmp_p
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     left, right = side(tmp_path / "left.json", items(count)), side(tmp_path / "right.json", items(count, "y"))
-    with full_disk(), pytest.raises(RunFolderUnusable) as caught:
+    with full_disk(LIMIT_BYTES), pytest.raises(RunFolderUnusable) as caught:
         compare(left, right, keys=KEYS, folder=scratch, workers=workers)
     assert str(scratch) in caught.value.what
     assert list(scratch.iterdir()) == []
@@ -65,14 +52,14 @@ def test_differences_that_the_disk_cannot_hold_are_told_by_the_process(tmp_path:
         jobs = [[MergeJob(*files, first, first + 128, tmp_path / f"{first}")] for first in (0, 128)]
         wide = [[MergeJob(*files, 0, 256, tmp_path / "all")], *jobs[:1]]
         run_jobs(jobs)
-        with full_disk(), pytest.raises(RunFolderUnusable, match="records") as caught:
+        with full_disk(LIMIT_BYTES), pytest.raises(RunFolderUnusable, match="records") as caught:
             run_jobs(wide)
     assert str(tmp_path) in caught.value.what
 
 
 def test_what_is_held_is_given_back_on_a_full_disk(tmp_path: Path) -> None:
     record = recorder(KEYS)(items(1)[0])
-    with full_disk():
+    with full_disk(LIMIT_BYTES):
         with pytest.raises(RunFolderUnusable), Spill(tmp_path, memory_limit_bytes=0) as spill:
             for _ in range(2000):
                 spill.add(record.key, record.item)
