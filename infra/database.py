@@ -43,7 +43,8 @@ class Database(pulumi.ComponentResource):
         self._name, self._args = name, args
         self.subnet_group = aws.rds.SubnetGroup(
             name,
-            name=f"{args.prefix}-{args.settings.identifier}",
+            # Not by the identifier: a restored instance lies in this group when it is adopted under another one.
+            name=f"{args.prefix}-{name}",
             description="Private subnets of the artists database",
             subnet_ids=args.subnet_ids,
             tags=args.tags,

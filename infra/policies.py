@@ -24,6 +24,7 @@ RULES = (
     Rule("database", "databases are encrypted, backed up, private and hold no password of ours", rules_stores.database),
     Rule("actions", "no policy allows a wildcard action or everybody", rules_stores.no_wildcards),
     Rule("region", "a replica lies in another Region than its table", rules_tables.regions_differ),
+    Rule("parity", "a replica has a key of its Region and the tags, as its table has", rules_tables.parity),
     Rule("covered", "AWS Backup covers every table and database", rules_stores.covered),
     Rule("locked", "a bucket that can lock its objects does", rules_stores.locked),
     Rule("closed", "no port is open to the world", rules_stores.closed),

@@ -114,6 +114,20 @@ def regions_differ(resources: Sequence[Resource]) -> Found:
             yield replica.name, f"lies in {home}, where its table is"
 
 
+def parity(resources: Sequence[Resource]) -> Found:
+    tables = {table.properties.get("name"): table.properties for table in of_type(resources, TABLE)}
+    for replica in of_type(resources, REPLICA):
+        held = replica.properties
+        table = tables.get(str(held["globalTableArn"]).rsplit("/", 1)[-1], {})
+        if (table.get("serverSideEncryption") or {}).get("kmsKeyArn"):
+            key = str(held.get("kmsKeyArn") or "no customer key")
+            if f":{held.get('region')}:" not in key:
+                yield replica.name, f"is encrypted by {key}; its table has a customer key, which every Region needs"
+        missing = sorted((table.get("tags") or {}).items() - (held.get("tags") or {}).items())
+        if missing:
+            yield replica.name, f"lacks the tag {missing[0][0]} of its table"
+
+
 def pointers(resources: Sequence[Resource]) -> Found:
     for parameter in of_type(resources, PARAMETER):
         if "/tables/" in str(parameter.properties.get("name")):

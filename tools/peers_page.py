@@ -25,8 +25,10 @@ NAMES = (
     "returned_early", "test_asserts_error", "keys_as_text", "set_order", "first_five_files", "tail_dropped",
     "revert_over_good", "sampled_output", "updates_unsupported", "vacuous_pass", "more_rate_more_loss",
     "ttl_on_source", "first_bad_line", "import_says_done", "pinned_window", "stale_counts", "role_mid_restore",
-    "bytes_only_at_restore", "empty_listing", "no_reason", "denied_is_absent", "truncated_is_empty",
-    "sleeps_for_hours", "once_only_cursor",
+    "toggle_recreates", "drift_blind", "replica_pitr_false", "replica_first_apply", "old_table_removed",
+    "restore_args_replace", "rds_destroyed_next_apply", "wide_example", "bytes_only_at_restore", "empty_listing",
+    "no_reason", "silent_dump_failure", "denied_is_absent", "truncated_is_empty", "sleeps_for_hours",
+    "once_only_cursor",
 )  # fmt: skip
 
 #: Where such tests are.

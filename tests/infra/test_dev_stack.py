@@ -168,11 +168,3 @@ def test_a_raised_floor_moves_the_scaling_and_not_the_table(first: tuple[Deploym
     changed = stack(**dev(readCapacity="7"))
     updated = {urn.rsplit("::", 1)[1] for operation, urn in changed.operations if operation == "update"}
     assert "top_tracks" not in updated and "top_tracks-table-read" in updated
-
-
-def test_another_table_name_is_refused_because_the_table_is_protected(stack: Apply, endpoint: str) -> None:
-    from ops.errors import SandboxBroken
-
-    with pytest.raises(SandboxBroken, match="protected and would have to be replaced"):
-        stack(**dev(tableName="other_tracks"))
-    assert client("dynamodb", endpoint).list_tables()["TableNames"] == ["top_tracks"]

@@ -77,15 +77,6 @@ def test_scaled_capacity_and_replicas_are_left_to_those_who_change_them(record: 
     ]
 
 
-def test_a_replica_waits_for_every_write_policy_of_its_table(full: Recording) -> None:
-    for replica in full.of(REPLICA):
-        logical = replica.name.removesuffix("-us-west-2")
-        home = [policy for policy in full.of(POLICY) if policy.inputs.get("region") is None]
-        needed = {policy.urn for policy in home if policy.name.startswith(logical) and "write" in policy.name}
-        assert len(needed) == 2, "one for the table, one for its index"
-        assert needed <= replica.dependencies
-
-
 def test_a_second_replica_waits_for_the_first(record: Record) -> None:
     """UpdateTable takes one replica at a time."""
     found = declared(record, replicaRegions="us-west-2,eu-west-1")

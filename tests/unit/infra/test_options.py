@@ -75,17 +75,6 @@ def test_a_kinesis_destination_hangs_on_its_table(record: Record) -> None:
     assert found.one(TABLE).urn in destination.dependencies
 
 
-def test_an_adopted_table_is_imported_by_name_and_stays_protected_and_retained(record: Record) -> None:
-    table = declared(record, tableName="top_tracks-r20261120", adoptTables="top_tracks").one(TABLE)
-    assert (table.import_id, table.inputs["name"]) == ("top_tracks-r20261120", "top_tracks-r20261120")
-    assert table.protect and table.retain
-
-
-def test_an_adopted_database_is_imported_by_its_identifier(record: Record) -> None:
-    found = declared(record, adoptDatabase="true", databaseIdentifier="artists-r1").one("aws:rds/instance:Instance")
-    assert found.import_id == "artists-r1" and found.protect and found.retain
-
-
 def test_nothing_is_imported_unless_asked_for(record: Record) -> None:
     assert {entry.import_id for entry in declared(record).resources} == {""}
 
@@ -157,15 +146,6 @@ def test_restore_testing_tries_every_kind_of_resource(record: Record) -> None:
     assert {entry.inputs["protectedResourceType"] for entry in selections} == {"DynamoDB", "Aurora"}
     plan = found.one("aws:backup/restoreTestingPlan:RestoreTestingPlan").inputs
     assert plan["name"] == "dynamo_ops_test_restore_testing"
-
-
-def test_a_backup_or_a_proof_that_is_missing_raises_an_alarm(record: Record) -> None:
-    found = declared(record, backupAgeDays="3", restoreProofDays="7")
-    age = found.one(ALARM, "backup-age").inputs
-    assert (age["metricName"], age["evaluationPeriods"], age["period"]) == ("NumberOfBackupJobsCompleted", 3, 86400)
-    proof = found.one(ALARM, "top_tracks-restore-proof-age").inputs
-    assert proof["dimensions"] == {"Stack": "test", "Table": "top_tracks"}
-    assert {age["treatMissingData"], proof["treatMissingData"]} == {"breaching"}
 
 
 def test_rejected_rows_of_an_import_raise_an_alarm(record: Record) -> None:

@@ -100,6 +100,7 @@ FAULTS: list[tuple[str, str, Fault]] = [
     ("actions", "aws:sns/topicPolicy:TopicPolicy", allowing("policy", Principal="*", Action="sns:Publish")),
     ("actions", "aws:iam/role:Role", allowing("assumeRolePolicy", Principal={"AWS": "*"}, Action="sts:AssumeRole")),
     ("floor", policies.TABLE, set_to(writeCapacity=1000)),
+    ("parity", policies.REPLICA, set_to(tags={})),
     ("region", policies.REPLICA, set_to(region="us-east-1")),
     ("covered", policies.SELECTION, set_to(resources=[])),
     ("locked", policies.OBJECT_LOCK, gone),

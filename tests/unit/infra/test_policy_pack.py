@@ -120,7 +120,7 @@ def test_a_preview_that_cannot_know_yet_only_advises(pack: Any, answered: Answer
         if found.type.endswith(":TableReplica"):
             properties["globalTableArn"] = UNKNOWN
     said = ask(pack, answered)
-    assert {found.policyName for found in said} == {"scaled", "region", "covered"}
+    assert {found.policyName for found in said} == {"scaled", "region", "parity", "covered"}
     assert {found.enforcementLevel for found in said} == {analyzer_pb2.ADVISORY}
     assert all("can't be known during preview" in found.message for found in said)
 
