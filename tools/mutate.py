@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 REASONS = ROOT / "tools" / "survivors.toml"
 COPIED = ("ops", "loader", "infra", "tests", "tools", "bench", "pyproject.toml")
 #: What a bulk write goes through, from the line of a file to the answer and the checkpoint.
-WRITER = "accounting attributes batches capacity durable entries lanes pipeline retry write"
+WRITER = "accounting attributes batches capacity conditional durable entries lanes pipeline retry write"
 _WRITER_TESTS = ("tests/unit/dynamodb", "tests/property/dynamodb", "tests/contract/test_peers.py")
 #: Sources, and the folders whose tests must notice their mutants.
 TARGETS = (

@@ -74,7 +74,7 @@ class ConditionalWriter:
             params["ExpressionAttributeNames"] = {"#k": keys.partition}
         else:
             value = entry.item.get(self.newer_by)
-            if not isinstance(value, dict) or not value.keys() <= _COMPARABLE:
+            if not isinstance(value, dict) or len(value) != 1 or not value.keys() <= _COMPARABLE:
                 raise Unacceptable(f"no attribute '{self.newer_by}' of type S, N or B to compare by")
             params["ConditionExpression"] = "attribute_not_exists(#v) OR #v < :v"
             params["ExpressionAttributeNames"] = {"#v": self.newer_by}

@@ -17,7 +17,16 @@ from ops.dynamodb.retry import Failure
 from ops.dynamodb.write import key_bytes
 from ops.errors import AccountingMismatch, CredentialsUnusable, Throttled
 from ops.model.items import Item
-from tests.unit.dynamodb.kit import KEYS, MemoryTable, ShuffledTable, StillClock, plane, some_items, some_lines
+from tests.unit.dynamodb.kit import (
+    KEYS,
+    MemoryTable,
+    Scripted,
+    ShuffledTable,
+    StillClock,
+    plane,
+    some_items,
+    some_lines,
+)
 
 TARGET = WriteTarget("t", KEYS)
 
@@ -149,6 +158,79 @@ def test_a_run_that_ends_early_goes_on_where_all_before_was_settled(
     counts = second.put_lines(lines)
     assert (counts.read, counts.written + counts.unchanged) == (50, 50)
     assert len(table.items) == 50
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_was_on_its_way_when_the_work_ended_is_counted_as_what_became_of_it(seed: int) -> None:
+    random = Random(seed)
+    expired, broken = Failure("ExpiredTokenException", "expired", 400), random.randrange(12, 30)
+    there = [versioned(number, 1) for number in range(0, 40, 3)]
+    table = PutTable(
+        items=keyed(*there),
+        mood=lambda operation, number: expired if number == broken else None,
+        refused=lambda item: int(item["sk"]["N"]) % 5 == 1,
+    )
+    told: list[Rejected] = []
+    writer = ConditionalWriter(plane(ShuffledTable(table, random)), TARGET, most=8, on_rejected=told.append)
+    with pytest.raises(CredentialsUnusable):
+        writer.put_lines([*some_lines([versioned(0, 2)]), b"none", *some_lines([versioned(n, 1) for n in range(40)])])
+    counts = writer.counts
+    counts.check()
+    writer.settled.check()
+    assert counts.written == len(table.items) - len(there)
+    assert counts.rejected == len(told) > 1
+    assert counts.unchanged > 0
+
+
+def test_a_run_that_fails_at_its_first_line_is_settled_where_the_one_before_was() -> None:
+    before = WriteCounts(read=2, written=1, unchanged=1)
+    table = PutTable(mood=lambda operation, number: Failure("ExpiredTokenException", "expired", 400))
+    writer = ConditionalWriter(plane(table), TARGET, resumed=before)
+    with pytest.raises(CredentialsUnusable):
+        writer.put_lines(some_lines(some_items(3)))
+    assert (writer.settled, writer.counts) == (before, before)
+
+
+def test_a_run_that_is_resumed_behind_the_last_line_has_nothing_to_do() -> None:
+    before = WriteCounts(read=3, written=3)
+    table = PutTable()
+    assert ConditionalWriter(plane(table), TARGET, resumed=before).put_lines(some_lines(some_items(3))) == before
+    assert table.asked == []
+
+
+@pytest.mark.parametrize("value", [{"S": "b"}, {"B": "AP8="}, {"N": "2"}])
+def test_a_put_is_asked_for_as_aws_wants_it(value: dict[str, str]) -> None:
+    item: Item = {"pk": {"S": "p"}, "sk": {"N": "1"}, "v": value}
+    script = Scripted([{"ConsumedCapacity": {"CapacityUnits": 1.0}}])
+    ConditionalWriter(plane(script), TARGET).put_lines(some_lines([item]))
+    ConditionalWriter(plane(script), TARGET, newer_by="v").put_lines(some_lines([item]))
+    both = {"TableName": "t", "ReturnConsumedCapacity": "TOTAL", "Item": item}
+    assert script.asked == [
+        ("PutItem", {
+            **both, "ConditionExpression": "attribute_not_exists(#k)", "ExpressionAttributeNames": {"#k": "pk"},
+        }),
+        ("PutItem", {
+            **both, "ConditionExpression": "attribute_not_exists(#v) OR #v < :v",
+            "ExpressionAttributeNames": {"#v": "v"}, "ExpressionAttributeValues": {":v": value},
+        }),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [{}, {"S": "a", "N": "1"}, {"BOOL": True}, "a"])
+def test_a_version_that_cannot_be_compared_is_no_version(value: Any) -> None:
+    lines = some_lines([{"pk": {"S": "p"}, "sk": {"N": "1"}, "v": value}])
+    counts = ConditionalWriter(plane(PutTable()), TARGET, newer_by="v").put_lines(lines)
+    assert counts == WriteCounts(read=1, rejected=1)
+
+
+def test_a_request_that_dynamodb_cannot_read_is_rejected_and_its_neighbours_are_put() -> None:
+    answers: list[Any] = [
+        {"ConsumedCapacity": {}}, Failure("SerializationException", "cannot be read", 400), {"ConsumedCapacity": {}},
+    ]  # fmt: skip
+    told: list[Rejected] = []
+    writer = ConditionalWriter(plane(Scripted(answers)), TARGET, on_rejected=told.append)
+    assert writer.put_lines(some_lines(some_items(3))) == WriteCounts(read=3, written=2, rejected=1)
+    assert [(one.position, one.reason) for one in told] == [(2, "cannot be read")]
 
 
 def test_an_input_shorter_than_what_was_written_before_is_an_error() -> None:
