@@ -242,14 +242,13 @@ def compared(
     session: Session, expected: Side, found: Side, keys: KeySchema, ttl: str | None, folder: Path
 ) -> Comparison:
     """Both sides, each read once; differing keys of a live table are looked at again."""
-    rule = ttl_rule(session, ttl)
     left, right = gather_all((expected, found), folder)
     with left, right:
-        return judge(left, right, keys=keys, ttl=rule, listed=LISTED)
+        return judge(left, right, keys=keys, ttl=ttl_rule(session, ttl), listed=LISTED)
 
 
 def ttl_rule(session: Session, attribute: str | None) -> TtlRule | None:
-    """Items that TTL may have removed by now are counted apart."""
+    """Items that TTL may have removed by now are counted apart; asked when both sides were read, maybe hours later."""
     return None if attribute is None else TtlRule(attribute, int(session.clock.now().timestamp()))
 
 

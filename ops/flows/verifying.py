@@ -70,9 +70,9 @@ def verify(session: Session, subject: str, against: str | None, options: VerifyO
         return Verification("bytes", files)
     with work_folder() as folder, session.progress.phase("compare", f"every item of {subject} against {against}"):
         expected, found, keys, ttl = open_both(session, against, subject, options.ignore, folder, options.limits)
-        rule = sides.ttl_rule(session, ttl)
         left, right = gather_all((expected, found), folder, workers=options.limits.processes)
         with left, right:
+            rule = sides.ttl_rule(session, ttl)
             proof = judge(left, right, keys=keys, ttl=rule, listed=LISTED)
             control = None
             # with more differences than are listed, the verdict is red whatever a control would say
