@@ -24,6 +24,7 @@ from ops.model.items import Item
 from ops.model.recovery import ExportFiles
 from ops.progress import Progress
 from ops.recovery.addresses import FILES, SUMMARY, ExportAddress
+from ops.recovery.lines import BadLine, parse_json
 from ops.recovery.objects import Fault, ObjectFault, Spooled, gzip_lines
 from ops.recovery.stores import Store
 
@@ -346,9 +347,6 @@ def _check_filter(
 
 def _item(key: str, at: int, line: bytes) -> Item:
     try:
-        item = orjson.loads(line)["Item"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ObjectFault(Fault(key, "foreign", f"line {at} is not an item")) from error
-    if not isinstance(item, dict):
-        raise ObjectFault(Fault(key, "foreign", f"line {at} is not an item"))
-    return item
+        return parse_json(line, wrapped=True)
+    except BadLine as error:
+        raise ObjectFault(Fault(key, "foreign", f"line {at} is no item: {error}")) from error

@@ -12,11 +12,16 @@ from typing import Any
 import pytest
 
 from ops.errors import BadArgument, ExportCorrupt, ExportFiltered, RunFolderUnusable, Unreachable
+from ops.model.items import KeySchema
+from ops.model.proof import SideInfo
 from ops.progress import SilentProgress
 from ops.recovery import objects
 from ops.recovery.addresses import ExportAddress
+from ops.recovery.copies import copy_objects
 from ops.recovery.manifest import Export, open_export, require_whole
 from ops.recovery.objects import ObjectFault
+from ops.verify.lines import LineFile
+from ops.verify.sides import FilesSide
 from tests.unit.disk import full_disk
 from tests.unit.recovery.kit import (
     BUCKET,
@@ -197,16 +202,33 @@ def test_an_object_that_the_manifest_does_not_name_is_foreign() -> None:
     assert found.files_ok == 3
 
 
-def test_a_line_that_is_no_item_is_named() -> None:
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b'{"Keys":{}}', "no member Item"),
+        (b'{"Item":{"id":{"S":"a"}},"other":1}', "no member Item"),
+        (b'{"Item":[]}', "no member Item"),
+        (b'{"Item":{"id":{"S":"a"},"id":{"S":"b"}}}', "not JSON: an object names 'id' twice"),
+        (b'{"Item":{"id":{"S":"a"}}}\r', "ends with a carriage return"),
+    ],
+)
+def test_a_line_that_is_no_item_is_named_however_the_export_is_read(line: bytes, reason: str, tmp_path: Path) -> None:
+    """One by one where there is no room for copies, else from copies."""
     s3 = written_export([items("a")])
     key = s3.data_keys[0]
-    body = gzip.compress(b'{"Keys":{}}\n')
+    body = gzip.compress(line + b"\n")
     manifest = s3.objects[f"{HOME}/manifest-files.json"]
     put_manifest(s3, "manifest-files", manifest.replace(md5(s3.objects[key]).encode(), md5(body).encode()))
     s3.objects[key] = body
-    with pytest.raises(ExportCorrupt) as caught:
-        list(opened(s3).items())
-    assert "line 1" in caught.value.why
+    export = opened(s3)
+    with pytest.raises(ExportCorrupt) as streamed:
+        list(export.items())
+    [copy] = copy_objects(export, tmp_path) or ()
+    file = LineFile(copy.path, copy.file.key, items=copy.file.items)
+    with pytest.raises(ExportCorrupt) as copied:
+        list(FilesSide(SideInfo("export", "e"), (file,), KeySchema("id")).read())
+    assert streamed.value.why == copied.value.why == f"foreign: line 1 is no item: {reason}"
+    assert streamed.value.what == copied.value.what == f"export object {key} cannot be used"
 
 
 def test_sums_that_do_not_add_up_are_refused() -> None:
