@@ -29,7 +29,7 @@ ENDED_FROM_OUTSIDE = 3
 #: Seconds that a test may need on a busy machine, and of the processor: so a loop without end is found.
 WALL_S, CPU_S = 20.0, 4.0
 #: Seconds of tests for one mutant, as they took while their lines were noted.
-PATIENCE_S = 12.0
+PATIENCE_S = 30.0
 ANOTHER_SECOND_NS = 10 * 10**9
 
 Verdict = Literal["killed", "timeout", "survived"]
