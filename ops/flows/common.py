@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 
 from ops.clock import Clock, rfc3339
 from ops.environment import TableTarget
-from ops.errors import Interrupted, OpsError, PlanStale, StillRunning
+from ops.errors import BadArgument, Interrupted, OpsError, PlanStale, StillRunning
 from ops.flows.session import Session
 from ops.model.recovery import PhaseTime
 from ops.runs import Run
@@ -121,6 +122,37 @@ def options_of(run: Run, **given: object) -> dict[str, object]:
         return dict(line.data)
     run.write("options", **given)
     return dict(given)
+
+
+def begun_with(
+    run: Run, given: Mapping[str, object], usual: Mapping[str, object], free: Sequence[str] = ()
+) -> dict[str, object]:
+    """The options a run began with; BadArgument when it is resumed with one that was asked for and is another.
+
+    `usual` are those that nobody needs to ask for, `free` the names of those that may be others now.
+    """
+    kept = options_of(run, **given)
+    for name, value in given.items():
+        before = kept.get(name, usual.get(name))
+        if name in free or value in (usual.get(name), before):
+            continue
+        if name == "source" and _one_file(str(value), str(before)):
+            continue
+        raise BadArgument(
+            f"run {run.id} was begun with {name.replace('_', '-')} {_shown(before)}, not {_shown(value)}",
+            why="a run goes on with what it began with",
+            fix=("leave the option out", "begin a new run"),
+        )
+    return kept
+
+
+def _one_file(one: str, other: str) -> bool:
+    paths = Path(one), Path(other)
+    return all(path.exists() for path in paths) and paths[0].samefile(paths[1])
+
+
+def _shown(value: object) -> str:
+    return " ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
 
 
 def refuse_made_anew(run: Run, table: str, then: str, now: str) -> None:

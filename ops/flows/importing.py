@@ -19,7 +19,7 @@ from ops.errors import (
 from ops.flows import sides
 from ops.flows.backing_up import work_folder
 from ops.flows.checkpoints import Appended
-from ops.flows.common import options_of, resumable
+from ops.flows.common import begun_with, resumable
 from ops.flows.import_sources import Source, items_of, open_source, schema_of
 from ops.flows.session import Session
 from ops.model.proof import SideInfo
@@ -81,7 +81,7 @@ def plan_import(session: Session, options: ImportOptions) -> ImportPlan:
 def import_source(session: Session, run: Run, options: ImportOptions) -> ImportResult:
     """A new table holding exactly the source's items; SourceHasBadLines, with nothing created, otherwise."""
     with resumable(session, run, f"import-s3 {options.source} --as {options.target}"):
-        options_of(run, source=options.source, target=options.target)
+        begun_with(run, {"source": options.source, "target": options.target}, {})
         return _import(session, run, options)
 
 

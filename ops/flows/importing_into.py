@@ -15,7 +15,7 @@ from ops.environment import TableTarget
 from ops.errors import BadArgument, CountsDiffer
 from ops.flows import into_outcome, into_table, into_work
 from ops.flows.backing_up import work_folder
-from ops.flows.common import options_of, owns, resumable
+from ops.flows.common import begun_with, owns, resumable
 from ops.flows.held import held
 from ops.flows.into_work import How, IntoPlan, IntoResult, Work
 from ops.flows.net_lines import Chain, Judged, open_chain
@@ -120,10 +120,12 @@ def _work(session: Session, table: TableTarget, options: IntoOptions) -> Iterato
 
 
 def _kept(run: Run, table: TableTarget, given: IntoOptions) -> IntoOptions:
-    kept = options_of(
-        run, source=given.source, table=table.physical, then=list(given.then), only_changed=given.only_changed,
-        quarantine=given.quarantine, accept=sorted(given.accept), bulk=given.bulk,
-    )  # fmt: skip
+    asked = {
+        "source": given.source, "table": table.physical, "then": list(given.then), "only_changed": given.only_changed,
+        "quarantine": given.quarantine, "accept": sorted(given.accept), "bulk": given.bulk,
+    }  # fmt: skip
+    usual = {"then": [], "only_changed": False, "quarantine": False, "accept": [], "bulk": False}
+    kept = begun_with(run, asked, usual)
     then, accept = kept["then"], kept["accept"]
     assert isinstance(then, list)
     assert isinstance(accept, list)

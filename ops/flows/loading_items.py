@@ -14,7 +14,7 @@ from ops.environment import TableTarget
 from ops.errors import BadArgument, RunFolderUnusable
 from ops.flows import into_table, into_work
 from ops.flows.backing_up import work_folder
-from ops.flows.common import options_of, owns, resumable
+from ops.flows.common import begun_with, owns, resumable
 from ops.flows.file_lines import FileLines, Repeats
 from ops.flows.held import held
 from ops.flows.into_work import How, IntoPlan, IntoResult, Mode, Work
@@ -86,9 +86,7 @@ def load_items(
 def _kept(run: Run, table: TableTarget, given: ItemsOptions) -> ItemsOptions:
     """What a resumed run began with; only the pace and the place of the rejected lines may be new."""
     own = {name: value for name, value in asdict(given).items() if name not in ("rate", "dead_letter")}
-    kept: dict[str, Any] = options_of(run, table=table.physical, **own)
-    if kept.get("table") != table.physical:
-        raise BadArgument(f"run {run.id} loads into {kept.get('table')}, not into {table.physical}")
+    kept: dict[str, Any] = begun_with(run, {"table": table.physical, **own}, asdict(ItemsOptions("")))
     return ItemsOptions(
         **{name: value for name, value in kept.items() if name in own}, rate=given.rate, dead_letter=given.dead_letter
     )

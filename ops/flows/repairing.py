@@ -25,7 +25,7 @@ from ops.errors import (
     RunFolderUnusable,
 )
 from ops.flows.checkpoints import Appended, load_checkpoint, save_checkpoint
-from ops.flows.common import options_of, owns, resumable, resume_line
+from ops.flows.common import begun_with, owns, resumable, resume_line
 from ops.flows.reading import Opened, open_table
 from ops.flows.repair_plan import NAMED, Forecast, RepairOptions, Source, foreseen, source_of, way_back, window_export
 from ops.flows.reverting import Window
@@ -96,19 +96,17 @@ def command(table: TableTarget) -> str:
 
 def _kept_options(run: Run, table: TableTarget, given: RepairOptions) -> RepairOptions:
     window = given.window
-    kept = options_of(
-        run,
-        table=table.physical,
-        patch=None if given.patch is None else str(given.patch.resolve()),
-        since=None if window is None else rfc3339(window.since),
-        until=None if window is None else rfc3339(window.until),
-        where=given.where,
-        keep=given.keep,
-        undo=None if given.undo is None else str(given.undo.resolve()),
-        rate=given.rate,
-    )
-    if kept.get("table") != table.physical:
-        raise BadArgument(f"run {run.id} repairs {kept.get('table')}, not {table.physical}")
+    asked = {
+        "table": table.physical,
+        "patch": None if given.patch is None else str(given.patch.resolve()),
+        "since": None if window is None else rfc3339(window.since),
+        "until": None if window is None else rfc3339(window.until),
+        "where": given.where,
+        "keep": given.keep,
+        "undo": None if given.undo is None else str(given.undo.resolve()),
+        "rate": given.rate,
+    }
+    kept = begun_with(run, asked, {"keep": False}, free=("rate",))
     moments = [datetime.fromisoformat(str(kept[name])) for name in ("since", "until") if kept[name]]
     paths = [None if kept[name] is None else Path(str(kept[name])) for name in ("patch", "undo")]
     return RepairOptions(
@@ -117,7 +115,7 @@ def _kept_options(run: Run, table: TableTarget, given: RepairOptions) -> RepairO
         where=None if kept["where"] is None else str(kept["where"]),
         keep=bool(kept["keep"]),
         undo=paths[1],
-        rate=given.rate if kept["rate"] is None else str(kept["rate"]),
+        rate=given.rate or (None if kept["rate"] is None else str(kept["rate"])),
         timeout_s=given.timeout_s,
     )
 

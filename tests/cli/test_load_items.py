@@ -135,6 +135,16 @@ def test_a_run_goes_on_only_with_the_file_it_began_with(stage: Stage, table: str
     assert f"is not what run {run} began with" in other.err
 
 
+def test_a_run_is_not_resumed_with_another_file_or_mode(stage: Stage, table: str, tmp_path: Path) -> None:
+    path, other = written(tmp_path / "items.jsonl", CHANGED), written(tmp_path / "other.jsonl", [track(50)])
+    run = stage.ops("load", str(path), "--to", table, "-o", "json").document["run"]
+    words = (((str(other),), "source"), ((str(path), "--mode", "put-new"), "mode put, not put-new"))
+    for given, told in words:
+        done = stage.ops("load", *given, "--to", table, "--resume", run)
+        assert (done.code, f"run {run} was begun with {told}" in done.err) == (2, True), done.err
+    assert ("a0005", "t000050") not in stage.items(table)
+
+
 def test_ctrl_c_says_how_to_go_on_and_that_goes_on(stage: Stage, table: str, tmp_path: Path) -> None:
     path = written(tmp_path / "items.jsonl", [track(number) for number in range(100, 400)])
     done = stage.interrupted("BatchWriteItem", '"t000200"', "load", str(path), "--to", table)

@@ -74,13 +74,15 @@ def test_a_repair_a_second_one_and_its_undo(stage: Stage, pair: tuple[str, str],
     words = ("repair", damaged, "--patch", str(patch), "--apply", "--confirm", damaged)
     done = stage.ops(*words, "--undo", str(undo), "-o", "json")
     assert done.code == 0, done.err
-    result = done.document["result"]
+    result, run = done.document["result"], done.document["run"]
     assert (result["planned"], result["applied"], result["already"], result["conflicts"]) == (4, 4, 0, 0)
     assert (result["queue"], result["undo"]) == (None, str(undo))
     assert stage.items(damaged) == stage.items(good)
     again = stage.ops(*words, "-o", "json").document["result"]
     assert (again["applied"], again["already"]) == (0, 4)
     assert stage.ops("diff", good, damaged).code == 0
+    other = stage.ops("repair", damaged, "--patch", str(undo), "--apply", "--confirm", damaged, "--resume", run)
+    assert (other.code, f"run {run} was begun with patch {patch}" in other.err) == (2, True), other.err
     assert stage.ops(*words, "--undo", str(undo)).code == 2
     back = stage.ops("repair", damaged, "--patch", str(undo), "--apply", "--confirm", damaged)
     assert back.code == 0, back.err
@@ -232,7 +234,11 @@ def test_an_import_that_was_interrupted_says_so_and_goes_on(stage: Stage) -> Non
     assert (stopped.code, stopped.out) == (130, ""), stopped.err
     assert f"BatchWriteItem {table}" in stopped.err
     line = next(one for one in stopped.err.splitlines() if "--resume" in one)
-    done = stage.ops(*line.split("ops ", 1)[1].split(), "-o", "json")
+    again = line.split("ops ", 1)[1].split()
+    for words in (("--only-changed",), ("--then", manifest)):
+        refused = stage.ops(*again, *words)
+        assert (refused.code, "was begun with" in refused.err) == (2, True), refused.err
+    done = stage.ops(*again, "-o", "json")
     assert done.code == 0, done.err
     assert done.document["result"]["read"] == 200
     assert stage.items(table) == before

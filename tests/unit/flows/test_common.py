@@ -14,8 +14,8 @@ from infra.environment import EnvironmentDocument
 from ops.aws import Identity
 from ops.clock import SystemClock
 from ops.environment import Environment
-from ops.errors import Interrupted, StillRunning, TableNotFound
-from ops.flows.common import Phases, asked_of_aws, compact_utc, options_of, resumable
+from ops.errors import BadArgument, Interrupted, StillRunning, TableNotFound
+from ops.flows.common import Phases, asked_of_aws, begun_with, compact_utc, options_of, resumable
 from ops.flows.session import Session
 from ops.progress import SilentProgress
 from ops.runs import Run, open_run, resume_run
@@ -100,3 +100,49 @@ def test_a_phase_is_measured_also_when_it_fails(session: Session) -> None:
 
 def test_a_time_in_a_name_is_utc_and_whole(run: Run) -> None:
     assert compact_utc(datetime(2026, 11, 20, 10, 2, 16, 999, tzinfo=UTC)) == "20261120T100216Z"
+
+
+BEGUN = {"table": "t", "source": "a", "then": ["x", "y"], "most": None, "keep": True, "rate": "5"}
+USUAL = {"then": [], "most": 0, "keep": False}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        BEGUN, {**BEGUN, **USUAL}, {"table": "t", "source": "a"}, {**BEGUN, "rate": "9"}, {**BEGUN, "keep": False},
+    ],
+)  # fmt: skip
+def test_a_run_goes_on_with_what_it_began_with_whatever_is_left_out(runs_folder: Path, given: dict[str, Any]) -> None:
+    with open_run(runs_folder, ["load"], SystemClock(), Random(1)) as begun:
+        assert begun_with(begun, BEGUN, USUAL) == BEGUN
+    with resume_run(runs_folder, begun.id, SystemClock()) as again:
+        assert begun_with(again, given, USUAL, free=("rate",)) == BEGUN
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("table", "u", "table t, not u"), ("source", "b", "source a, not b"), ("then", ["x"], "then x y, not x"),
+        ("most", 3, "most None, not 3"), ("rate", "9", "rate 5, not 9"), ("new_one", 1, "new-one None, not 1"),
+    ],
+)  # fmt: skip
+def test_a_run_that_is_resumed_with_another_option_is_refused(
+    runs_folder: Path, name: str, value: object, told: str
+) -> None:
+    with open_run(runs_folder, ["load"], SystemClock(), Random(1)) as begun:
+        begun_with(begun, BEGUN, USUAL)
+    with resume_run(runs_folder, begun.id, SystemClock()) as again, pytest.raises(BadArgument) as caught:
+        begun_with(again, {**BEGUN, name: value}, USUAL)
+    assert caught.value.what == f"run {begun.id} was begun with {told}"
+
+
+def test_another_way_to_the_same_file_is_the_same_source(runs_folder: Path, tmp_path: Path) -> None:
+    first, other = tmp_path / "a", tmp_path / "b"
+    first.write_text("")
+    other.symlink_to(first)
+    with open_run(runs_folder, ["load"], SystemClock(), Random(1)) as begun:
+        begun_with(begun, {"source": str(first)}, {})
+    with resume_run(runs_folder, begun.id, SystemClock()) as again:
+        assert begun_with(again, {"source": str(other)}, {}) == {"source": str(first)}
+        with pytest.raises(BadArgument, match="was begun with source"):
+            begun_with(again, {"source": str(tmp_path)}, {})
