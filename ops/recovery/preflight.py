@@ -14,13 +14,14 @@ import re
 import struct
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
 from infra.environment import IndexDocument, TableDocument
 from ops.dynamodb.attributes import Unacceptable, canonical_number, decode_binary, validate_item
+from ops.errors import RunFolderUnusable
 from ops.model.items import Item, KeySchema
 from ops.model.recovery import LineProblem
 from ops.recovery.lines import BadLine, check_bytes, parse_json
@@ -219,21 +220,27 @@ class _SeenKeys:
     def __enter__(self) -> _SeenKeys:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._open.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            self._open.close()
+        except OSError:
+            if kind is None:  # else it is told already: a file whose last bytes do not fit fails once more when closed
+                raise
 
     def add(self, digest: bytes, source: str, line: int) -> None:
         number = self._sources.setdefault(source, len(self._sources))
         bucket = digest[0] % _BUCKETS
-        if bucket not in self._files:
-            self._files[bucket] = self._open.enter_context((self._folder / str(bucket)).open("w+b"))
-        self._files[bucket].write(_RECORD.pack(digest, number, line))
+        with _disk():
+            if bucket not in self._files:
+                self._files[bucket] = self._open.enter_context((self._folder / str(bucket)).open("w+b"))
+            self._files[bucket].write(_RECORD.pack(digest, number, line))
 
     def duplicates(self) -> Iterator[LineProblem]:
         """Every occurrence of a key but its first."""
         names = list(self._sources)
         for file in self._files.values():
-            file.seek(0)
+            with _disk():
+                file.seek(0)
             first: dict[bytes, tuple[int, int]] = {}
             for digest, number, line in _RECORD.iter_unpack(file.read()):
                 if digest in first:
@@ -241,3 +248,15 @@ class _SeenKeys:
                     yield LineProblem(names[number], line, f"duplicate key: also in {names[source]}, line {at}")
                 else:
                     first[digest] = (number, line)
+
+
+@contextmanager
+def _disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunFolderUnusable(
+            "the keys of an import's lines cannot be held on the disk",
+            why=str(error),
+            fix=("free space, or set TMPDIR",),
+        ) from error

@@ -15,6 +15,7 @@ from ops.dynamodb.write import BulkWriter, WriteTarget
 from ops.errors import RunFolderUnusable
 from ops.flows.checkpoints import Appended
 from ops.flows.held import held
+from ops.recovery.preflight import preflight
 from tests.unit.dynamodb.kit import KEYS, MemoryTable, ShuffledTable, StillClock, plane, some_items, some_lines
 
 
@@ -68,6 +69,13 @@ def test_lines_that_do_not_fit_are_told_and_those_forced_before_stay(tmp_path: P
     with Appended(path, kept) as file:
         file.add(b"end")
     assert path.read_bytes() == b"x" * 50 + b"\nend\n"
+
+
+@pytest.mark.parametrize("lines", [3, 100_000])
+def test_keys_of_an_import_that_do_not_fit_are_told(lines: int) -> None:
+    given = (("f", at, b'{"Item":{"pk":{"S":"p"},"sk":{"N":"%d"}}}' % at) for at in range(lines))
+    with pytest.raises(RunFolderUnusable, match="cannot be held on the disk"), files_of(20):
+        preflight(given, KEYS, {}, "dynamodb-json")
 
 
 def test_digests_that_do_not_fit_are_told(tmp_path: Path) -> None:
