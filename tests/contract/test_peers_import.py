@@ -82,7 +82,7 @@ def test_import_says_done(bench: Bench) -> None:
 
 
 def test_bytes_only_at_restore() -> None:
-    """restic 0.16.0 stored data it could not read (github.com/restic/restic/issues/4523), which no listing showed.
+    """restic 0.16.0 corrupted some data, seen only when it was read (github.com/restic/restic/issues/4523).
 
     Here one flipped bit anywhere in any object of an export is found without restoring, whatever gzip says of it.
     """

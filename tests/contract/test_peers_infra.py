@@ -172,7 +172,7 @@ def test_wide_example(record: Record) -> None:
 
 
 def test_silent_dump_failure(record: Record) -> None:
-    """GitLab's dumps failed for months and nobody was told (about.gitlab.com, postmortem of 10 February 2017).
+    """GitLab's dumps failed silently (about.gitlab.com, postmortem of 10 February 2017).
 
     Here the absence of a success is the alarm: of a backup, and of a proof that one can be restored.
     """

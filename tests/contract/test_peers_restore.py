@@ -262,7 +262,7 @@ def test_returned_early(bench: Bench, verb: Verb, finished: str) -> None:
 
 
 def test_ttl_on_source(bench: Bench) -> None:
-    """A published runbook hands the source's name to the step that sets TTL on the restored table.
+    """Digito's design of a runbook hands the source's name to the step that sets TTL on the restored table.
 
     Here the source is read, exported and restored from; every change is one of the new table.
     """
