@@ -237,7 +237,10 @@ class BatchRun:
         member = "Item" if self._operation == "PutRequest" else "Key"
         keys = self._writer.target.keys
         try:
-            requests = [request for entry in unprocessed.values() for request in entry]
+            lists = list(unprocessed.values())
+            if not all(isinstance(one, list) for one in lists):
+                raise TypeError("no list of requests")
+            requests = [request for one in lists for request in one]
             left = {key_of_texts(request[self._operation][member], keys) for request in requests}
         except (AttributeError, KeyError, TypeError, Unacceptable) as error:
             raise BadResponse("BatchWriteItem: UnprocessedItems cannot be read", why=repr(error)) from error

@@ -57,7 +57,7 @@ def local_files(path: Path, form: Form | None = None, label: str | None = None) 
 
 
 def stored_files(session: Session, text: str, form: Form | None = None) -> Files:
-    """One object, or all below a prefix that are not empty, in the order of their keys."""
+    """One object, or all in a folder that are not empty, in the order of their keys."""
     address = Address.parse(text)
     first = _listed(session, address)
     if not first:
@@ -72,8 +72,12 @@ def stored_files(session: Session, text: str, form: Form | None = None) -> Files
 
 def _listed(session: Session, address: Address) -> list[tuple[str, str]]:
     found = [one for one in list_objects(session.aws, address) if int(one["Size"]) > 0]
-    exact = [one for one in found if one["Key"] == address.key]
-    return [(str(one["Key"]), str(one.get("ETag", ""))) for one in exact or found]
+    # S3 lists what begins so: beside `data` also `data-old`, which nobody has named.
+    folder = address.key if address.key.endswith("/") or not address.key else f"{address.key}/"
+    chosen = [one for one in found if one["Key"] == address.key] or [
+        one for one in found if str(one["Key"]).startswith(folder)
+    ]
+    return [(str(one["Key"]), str(one.get("ETag", ""))) for one in chosen]
 
 
 def file_lines(path: Path, label: str | None = None) -> Iterator[Line]:

@@ -26,11 +26,12 @@ from ops.errors import (
 )
 from ops.flows.checkpoints import Appended, load_checkpoint, save_checkpoint
 from ops.flows.common import begun_with, owns, resumable, resume_line
+from ops.flows.put_backs import PutBacks
 from ops.flows.reading import Opened, open_table
 from ops.flows.repair_plan import NAMED, Forecast, RepairOptions, Source, foreseen, source_of, way_back, window_export
 from ops.flows.reverting import Window
 from ops.flows.session import Session
-from ops.model.items import key_text
+from ops.model.items import key_of, key_text
 from ops.runs import Run
 from ops.verify.patch import Change
 from ops.verify.patch_apply import CHUNK, NEWER, Applier, Written
@@ -45,6 +46,7 @@ from ops.verify.patch_file import (
 )
 
 PLAN, UNDO, QUEUE, CHECKPOINT = "patch.jsonl", "undo.jsonl", "conflicts.jsonl", "repair.json"
+PUT_BACKS = "put-back.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +203,9 @@ def carry_out(
         error.changed = (
             f"at least {tally.applied:,} of {prepared.forecast.apply:,} changes were applied; undo: {prepared.undo}"
         )
+        if left := PutBacks(run.folder / PUT_BACKS).left():
+            # Their keys are empty until then: whoever resumes too late finds them there.
+            error.changed += f"; {len(left)} items were removed and are not back yet: {run.folder / PUT_BACKS}"
         error.fix = (*error.fix, resume_line(session, run, command(table)))
         raise
     return tally.result(table, run, prepared)
@@ -257,7 +262,10 @@ def _apply(session: Session, run: Run, prepared: Prepared, tally: _Tally, kept: 
     limit = _limit(session, prepared.bench.table, prepared.rate)
     # a slow repair must stop as soon as a fast one
     chunk = CHUNK if limit is None else max(1, min(CHUNK, int(limit.units_per_s)))
-    applier = Applier(prepared.bench.plane, prepared.bench.table, limit, chunk=chunk)
+    aside = PutBacks(run.folder / PUT_BACKS)
+    applier = Applier(prepared.bench.plane, prepared.bench.table, limit, chunk=chunk, aside=aside)
+    for item in aside.left():
+        applier.put_back(key_of(item, head.keys), item)
     todo = islice(read_changes(path, head), tally.next, None)
     with Appended(run.folder / QUEUE, kept) as queue:
         for results in applier.chunks(todo):

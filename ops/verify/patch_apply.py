@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from math import ceil
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from ops.aws import AwsError
 from ops.dynamodb.attributes import item_size
@@ -77,6 +77,16 @@ def write_units(change: Change, indexes: int) -> int:
     return max(1, ceil(size / 1024)) * (1 + 2 * indexes)
 
 
+class Aside(Protocol):
+    """Keeps items that are in no table between a deletion and the put that takes it back."""
+
+    def removed(self, item: Item) -> None:
+        """Called before the put; what it raises ends the work without the put, which a later run makes up for."""
+
+    def settled(self, item: Item) -> None:
+        """Called when the item is back, or its key holds another."""
+
+
 @dataclass(frozen=True, slots=True)
 class Applier:
     """Applies changes to one table, some at once; each key stands in a patch once, so their order is free."""
@@ -87,6 +97,7 @@ class Applier:
     workers: int = WORKERS
     #: Changes between two checkpoints, and between two looks at whether to stop.
     chunk: int = CHUNK
+    aside: Aside | None = None
 
     def chunks(self, changes: Iterable[Change]) -> Iterator[list[Written]]:
         """Results, some changes at a time: when a list is handed out, all its writes were acknowledged."""
@@ -151,15 +162,23 @@ class Applier:
 
     def _put_back(self, change: Change, removed: Item) -> Written:
         """No condition can say "and no other attribute": what had one is put back as it was."""
+        if self.aside is not None:
+            self.aside.removed(removed)
+        return Written(change, "conflict", removed, PUT_BACK if self.put_back(change.key, removed) else GONE)
+
+    def put_back(self, key: Item, removed: Item) -> bool:
+        """An item that was removed in vain into its key again; False when another one was there first."""
         try:
-            self._create(Change(change.key, None, removed))
+            self._create(Change(key, None, removed))
+            back = True
         except AwsError as error:
             if error.aws_code != "ConditionalCheckFailedException":
                 raise
             # A put whose answer was lost is refused when it is sent again: then it is back.
-            reason = PUT_BACK if same(self._read(change), removed) else GONE
-            return Written(change, "conflict", removed, reason)
-        return Written(change, "conflict", removed, PUT_BACK)
+            back = same(self._read(Change(key, None, removed)), removed)
+        if self.aside is not None:
+            self.aside.settled(removed)
+        return back
 
     def _read(self, change: Change) -> Item | None:
         return get_item(self.plane, self.table.name, change.key, consistent=True)

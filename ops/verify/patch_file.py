@@ -20,6 +20,7 @@ import orjson
 from ops.dynamodb.attributes import Unacceptable, validate_item, validate_key
 from ops.errors import BadArgument, RunFolderUnusable
 from ops.model.items import Item, KeySchema, key_of
+from ops.recovery.lines import BadLine, check_names
 from ops.verify.canonical import ShapeError, canonical_key
 from ops.verify.patch import Change, item_digest, same
 
@@ -209,6 +210,10 @@ def _document(path: Path, number: int, raw: bytes) -> dict[str, Any]:
         raise _bad(path, number, f"is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise _bad(path, number, "is no JSON object")
+    try:
+        check_names(raw.rstrip(b"\n"), document)
+    except BadLine as error:
+        raise _bad(path, number, f"cannot be used: {error}") from error
     return document
 
 

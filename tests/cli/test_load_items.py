@@ -114,6 +114,9 @@ def test_stdin_csv_and_objects_are_sources_too(stage: Stage, table: str, tmp_pat
         s3.put_object(Bucket=BUCKET, Key=f"in/{table}/{name}", Body=json.dumps({"Item": track(number)}).encode())
     done = stage.ops("load", f"s3://{BUCKET}/in/{table}/", "--to", table, "-o", "json")
     assert done.document["result"]["written"] == 2, done.err
+    s3.put_object(Bucket=BUCKET, Key=f"in/{table}-old/one.jsonl", Body=b'{"Item":{}}')
+    folder = stage.ops("load", f"s3://{BUCKET}/in/{table}", "--to", table, "--only-changed", "-o", "json")
+    assert folder.document["result"]["unchanged"] == 2, "what only begins with the name is not in the folder"
     one = stage.ops("load", f"s3://{BUCKET}/in/{table}/two.jsonl", "--to", table, "--only-changed", "-o", "json")
     assert (one.document["result"]["read"], one.document["result"]["unchanged"]) == (1, 1)
     path = tmp_path / "items.csv"

@@ -10,6 +10,7 @@ import pytest
 
 from ops.errors import ExportCorrupt, NotAllowed
 from ops.flows import into_outcome, repairing
+from ops.flows.put_backs import PutBacks
 from ops.flows.repair_plan import RepairOptions
 from ops.flows.session import Session
 from ops.runs import open_run, resume_run
@@ -74,6 +75,56 @@ def test_a_repair_that_is_refused_midway_goes_on_when_it_is_allowed(
         done = repairing.carry_out(opened, again, bench.target, prepared, lambda: 0)
     assert (done.planned, done.applied + done.already) == (200, 200)
     assert list(patch(bench.items().values(), wanted, bench.opened.table.keys)) == []
+    stage.forget(logical)
+
+
+def test_an_item_that_could_not_be_put_back_is_kept_on_the_disk_until_it_is(
+    stage: Stage, session: Open, tmp_path: Path
+) -> None:
+    logical = stage.declare(items=20, stem="taken")
+    bench = Bench(stage, session(), logical, tmp_path)
+    path = bench.patch([track(number) for number in range(20) if number not in (5, 6)])
+    runs, opened, added = tmp_path / "taken", bench.session, {**track(5), "note": {"S": "by another"}}
+    with open_run(runs, ["repair"], opened.clock, Random(1)) as run:
+        prepared = repairing.prepare(opened, run, bench.target, RepairOptions(patch=path))
+        bench.put(added)
+        stage.control.set_fault("denied", operations=("PutItem",))
+        with pytest.raises(NotAllowed) as raised:
+            repairing.carry_out(opened, run, bench.target, prepared, lambda: 0)
+        aside = run.folder / repairing.PUT_BACKS
+    assert f"1 items were removed and are not back yet: {aside}" in raised.value.changed
+    assert PutBacks(aside).left() == [added]
+    assert aside.stat().st_mode & 0o777 == 0o600
+    stage.control.clear_faults()
+    with resume_run(runs, run.id, opened.clock) as again:
+        prepared = repairing.prepare(opened, again, bench.target, RepairOptions())
+        done = repairing.carry_out(opened, again, bench.target, prepared, lambda: 0)
+    assert (done.planned, done.applied + done.already, done.conflicts) == (2, 1, 1)
+    assert bench.items()["a0000", "t000005"] == added
+    assert PutBacks(aside).left() == []
+    stage.forget(logical)
+
+
+def test_an_item_that_another_wrote_before_it_could_be_put_back_stays(
+    stage: Stage, session: Open, tmp_path: Path
+) -> None:
+    logical = stage.declare(items=9, stem="retaken")
+    bench = Bench(stage, session(), logical, tmp_path)
+    path = bench.patch([track(number) for number in range(9) if number != 5])
+    runs, opened, newer = tmp_path / "retaken", bench.session, {**track(5), "popularity": {"N": "77777"}}
+    with open_run(runs, ["repair"], opened.clock, Random(1)) as run:
+        prepared = repairing.prepare(opened, run, bench.target, RepairOptions(patch=path))
+        bench.put({**track(5), "note": {"S": "by another"}})
+        stage.control.set_fault("denied", operations=("PutItem",))
+        with pytest.raises(NotAllowed):
+            repairing.carry_out(opened, run, bench.target, prepared, lambda: 0)
+    stage.control.clear_faults()
+    bench.put(newer)
+    with resume_run(runs, run.id, opened.clock) as again:
+        prepared = repairing.prepare(opened, again, bench.target, RepairOptions())
+        done = repairing.carry_out(opened, again, bench.target, prepared, lambda: 0)
+    assert (done.planned, done.conflicts) == (1, 1)
+    assert bench.items()["a0000", "t000005"] == newer
     stage.forget(logical)
 
 

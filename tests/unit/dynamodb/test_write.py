@@ -118,6 +118,8 @@ def test_leftovers_are_found_under_whatever_name_the_answer_gives_the_table() ->
         {"t": [{"DeleteRequest": {"Key": {}}}]},
         {"t": [None]},
         {"t": 5},
+        {"t": {}},
+        {"t": None},
     ],
 )
 def test_leftovers_that_were_never_sent_are_not_believed(left: Any) -> None:

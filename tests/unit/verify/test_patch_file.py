@@ -199,6 +199,14 @@ def test_a_disk_that_is_full_at_any_line_ends_the_patch_and_leaves_no_file(
             b'"wanted":{"pk":{"S":"a"}}}',
             "line 2 cannot be used: .*n",
         ),
+        (
+            b'{"op":"put","key":{"pk":{"S":"a"}},"expected":null,"wanted":{"pk":{"S":"a"},"n":{"N":"1"},"n":{"N":"2"}}}',
+            "line 2 cannot be used: .*'n' twice",
+        ),
+        (
+            b'{"op":"put","key":{"pk":{"S":"a"}},"expected":null,"wanted":{"pk":{"S":"b"}},"wanted":{"pk":{"S":"a"}}}',
+            "line 2 cannot be used: .*'wanted' twice",
+        ),
     ],
 )
 def test_a_line_that_is_no_change_is_named(path: Path, line: bytes, reason: str) -> None:
