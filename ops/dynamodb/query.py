@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ops.dynamodb.attributes import Unacceptable
 from ops.dynamodb.client import DataPlane
+from ops.dynamodb.entries import Key, key_of_texts
 from ops.dynamodb.expressions import Expression
 from ops.dynamodb.scan import LoopGuard, add_expressions
 from ops.errors import BadResponse, Throttled
@@ -86,18 +88,44 @@ def get_items(plane: DataPlane, table: str, keys: Sequence[Item], *, consistent:
 
 def _batch(plane: DataPlane, table: str, keys: list[Item], consistent: bool) -> Iterator[Item]:
     policy, tries = plane.retrier.policy, 0
-    while keys:
-        asked = {"Keys": keys, "ConsistentRead": consistent}
+    schema = _schema_of(keys[0])
+    still = {key_of_texts(key, schema): key for key in keys}
+    while still:
+        asked = {"Keys": list(still.values()), "ConsistentRead": consistent}
         params: dict[str, Any] = {"RequestItems": {table: asked}, "ReturnConsumedCapacity": "TOTAL"}
-        document = plane.call("BatchGetItem", params)
-        found = [item for items in document["Responses"].values() for item in items]
-        left = [key for entry in document["UnprocessedKeys"].values() for key in entry["Keys"]]
-        if len(found) + len(left) > len(keys):
-            raise BadResponse(f"BatchGetItem on {table} answered more than was asked for")
+        found, left = _told(plane.call("BatchGetItem", params), table, still, schema)
         yield from found
-        tries = tries + 1 if len(left) == len(keys) else 0
-        keys = left
+        tries = tries + 1 if len(left) == len(still) else 0
+        still = left
         if tries >= policy.attempts:
             raise Throttled(f"BatchGetItem on {table}: all keys came back unprocessed {tries} times")
-        if keys:
+        if still:
             plane.retrier.clock.sleep(policy.wait_s(tries + 1, plane.retrier.random))
+
+
+def _told(
+    document: dict[str, Any], table: str, asked: Mapping[Key, Item], schema: KeySchema
+) -> tuple[list[Item], dict[Key, Item]]:
+    """The items of an answer, and the keys it left open; BadResponse when it does not speak of what was asked.
+
+    A key that is in neither has no item, so nothing else may be taken for that: AWS names the table even when it holds
+    none of the keys, and answers each key once.
+    """
+    responses, unprocessed = document["Responses"], document["UnprocessedKeys"]
+    try:
+        items = [item for some in responses.values() for item in some]
+        keys = [key for entry in unprocessed.values() for key in entry["Keys"]]
+        found, left = ([key_of_texts(one, schema) for one in some] for some in (items, keys))
+    except (KeyError, TypeError, AttributeError, Unacceptable) as error:
+        raise BadResponse(f"BatchGetItem on {table} answered what is no item, or no key") from error
+    once = {*found, *left}
+    if len(once) != len(found) + len(left) or not once <= asked.keys() or {*responses, *unprocessed} - {table}:
+        raise BadResponse(f"BatchGetItem on {table} answered other keys than it was asked for, or one twice")
+    if table not in responses and len(left) != len(asked):
+        raise BadResponse(f"BatchGetItem on {table} was answered without a word on the table")
+    return items, dict(zip(left, keys, strict=True))
+
+
+def _schema_of(key: Item) -> KeySchema:
+    pairs = [(name, next(iter(value))) for name, value in key.items()]
+    return KeySchema(*pairs[0], *(pairs[1] if len(pairs) > 1 else (None, None)))

@@ -150,6 +150,45 @@ def test_keys_that_are_never_processed_end_in_a_throttle() -> None:
         list(get_items(plane(table), "t", [{name: item[name] for name in KEYS.names} for item in some_items(5)]))
 
 
+MINE, OTHER = ({name: item[name] for name in KEYS.names} for item in some_items(2))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"Responses": {}, "UnprocessedKeys": {}},
+        {"Responses": {"another": []}, "UnprocessedKeys": {}},
+        {"Responses": {"t": [], "another": []}, "UnprocessedKeys": {}},
+        {"Responses": {"t": [OTHER]}, "UnprocessedKeys": {}},
+        {"Responses": {"t": [MINE, MINE]}, "UnprocessedKeys": {}},
+        {"Responses": {"t": [MINE]}, "UnprocessedKeys": {"t": {"Keys": [MINE]}}},
+        {"Responses": {"t": []}, "UnprocessedKeys": {"t": {"Keys": [OTHER]}}},
+        {"Responses": {"t": []}, "UnprocessedKeys": {"another": {"Keys": [MINE]}}},
+        {"Responses": {"t": [{"pk": {"S": "a"}}]}, "UnprocessedKeys": {}},
+        {"Responses": {"t": ["x"]}, "UnprocessedKeys": {}},
+        {"Responses": {"t": None}, "UnprocessedKeys": {}},
+        {"Responses": {"t": []}, "UnprocessedKeys": {"t": {}}},
+        {"Responses": {"t": []}, "UnprocessedKeys": {"t": None}},
+    ],
+)
+def test_an_answer_that_does_not_speak_of_the_keys_is_not_taken_for_their_absence(answer: dict[str, Any]) -> None:
+    with pytest.raises(BadResponse):
+        list(get_items(plane(Scripted([answer])), "t", [MINE]))
+
+
+def test_keys_without_an_item_are_absent_where_the_answer_names_the_table() -> None:
+    left_open = {"Responses": {}, "UnprocessedKeys": {"t": {"Keys": [OTHER]}}}
+    script = Scripted([left_open, {"Responses": {"t": []}, "UnprocessedKeys": {}}])
+    assert list(get_items(plane(script), "t", [OTHER])) == []
+    assert len(script.asked) == 2
+
+
+def test_a_key_in_another_notation_is_the_key_that_was_asked_for() -> None:
+    asked = {**MINE, "sk": {"N": MINE["sk"]["N"] + ".0"}}
+    script = Scripted([{"Responses": {"t": [MINE]}, "UnprocessedKeys": {}}])
+    assert list(get_items(plane(script), "t", [asked])) == [MINE]
+
+
 def test_projected_paths_never_stand_in_the_expression_themselves() -> None:
     script = Scripted([page(None)])
     request = ScanRequest("t", segments=1, fields=("name", "album.year", "tags[0].name"))

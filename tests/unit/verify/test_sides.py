@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ops.dynamodb.table import Index, Table
 from ops.dynamodb.write import key_bytes
+from ops.errors import BadResponse
 from ops.model.items import Item, KeySchema
 from ops.model.proof import SideInfo
 from ops.verify.compare import compare
@@ -73,12 +75,23 @@ def test_differing_keys_of_a_table_are_read_by_key() -> None:
     assert wire.asked == ["BatchGetItem"]
 
 
-def test_the_second_look_at_a_table_is_consistent_and_takes_nothing_that_was_not_asked_for() -> None:
-    mine, other = some_items(2)
-    script = Scripted([{"Responses": {"t": [other]}, "UnprocessedKeys": {}}])
-    record = recorder(KEYS)
-    assert TableSide(plane(script), TABLE).items_for({record(mine).key: mine}) == {}
+def test_the_second_look_at_a_table_is_consistent() -> None:
+    (mine,) = some_items(1)
+    key = {name: mine[name] for name in KEYS.names}
+    script = Scripted([{"Responses": {"t": [mine]}, "UnprocessedKeys": {}}])
+    digest = recorder(KEYS)(mine).key
+    assert TableSide(plane(script), TABLE).items_for({digest: key}) == {digest: mine}
     assert script.asked[0][1]["RequestItems"]["t"]["ConsistentRead"] is True
+
+
+@pytest.mark.parametrize("told", [{}, {"another": []}])
+def test_an_extra_item_is_not_taken_for_deleted_by_an_answer_that_says_nothing_of_it(told: dict[str, Any]) -> None:
+    mine, more = some_items(2)
+    pages = {"Count": 2, "ScannedCount": 2, "Items": [mine, more]}
+    script = Scripted([pages, {"Responses": told, "UnprocessedKeys": {}}])
+    expected = LinesSide(SideInfo("lines", "given"), lambda: iter([mine]), KEYS)
+    with pytest.raises(BadResponse):
+        compare(expected, TableSide(plane(script), replace(TABLE, segments=1)), keys=KEYS)
 
 
 def test_differing_keys_of_an_index_are_looked_for_by_a_second_scan() -> None:
