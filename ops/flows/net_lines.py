@@ -30,10 +30,13 @@ from ops.recovery.preflight import Line, key_digest, preflight
 WRITE_UNIT_BYTES = 1024
 #: Ways in which an export may differ from what is expected, when that is said.
 ACCEPTED = ("foreign", "unknown-filter")
+_GAP = "changes in between would be missing"
+#: What was put and deleted inside a window has no line in it.
+_OVERLAP = "an item put before that moment and deleted after it has no line in it: it would come back"
 
 
 def open_chain(session: Session, table: Table, source: str, then: tuple[str, ...], accept: frozenset[str]) -> Chain:
-    """All manifests checked: their checksums, that they are of this table, that no time between them is missing."""
+    """All manifests checked: their checksums, that they are of this table, that each begins where one ends."""
     indexes = {name: index.keys for name, index in table.indexes.items()}
     chain = chain_of(session, (source, *then), table.keys, indexes, unknown_filter="unknown-filter" in accept)
     if "foreign" not in accept:
@@ -50,7 +53,7 @@ def chain_of(
     *,
     unknown_filter: bool = False,
 ) -> Chain:
-    """A full export and those after it: all of one table, in the order of their times, without a gap."""
+    """A full export and those after it: all of one table, each from the moment at which the one before ends."""
     exports = [open_export(session.aws, one, unknown_filter=unknown_filter) for one in addresses]
     if exports[0].incremental:
         raise BadArgument(f"{addresses[0]} holds changes, not a table", fix=("name the full export first",))
@@ -58,12 +61,15 @@ def chain_of(
     for export in exports[1:]:
         _refuse_stranger(export, exports[0])
         since, until = window_of(export)
-        if since > reached or until < reached:
+        if since != reached or until < since:
             raise BadArgument(
                 f"{export.address} covers {rfc3339(since)} to {rfc3339(until)}, but what comes before ends at"
                 f" {rfc3339(reached)}",
-                why="changes in between would be missing" if since > reached else "it would set keys back",
-                fix=("give the incremental exports in the order of their times, without a gap",),
+                why=_GAP if since > reached else _OVERLAP,
+                fix=(
+                    "give the incremental exports in the order of their times, each from where the one before ends",
+                    f"export what changed since then: ops export-s3 RES --since {rfc3339(reached)}",
+                ),
             )
         reached = until
     return Chain(tuple(exports), keys, indexes)

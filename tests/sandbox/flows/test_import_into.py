@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ops.errors import BadArgument, ExportCorrupt, OpsError, SourceHasBadLines
-from ops.flows import into_outcome, into_table
+from ops.flows import into_outcome, into_table, verifying
 from ops.flows.importing_into import IntoOptions, plan_into
 from ops.flows.into_work import IntoResult
 from tests.cli.recovery_stage import BUCKET, Stage, track
@@ -105,6 +105,27 @@ def test_a_gap_between_exports_or_a_wrong_order_is_refused(bench: Bench) -> None
     with pytest.raises(BadArgument, match="is a full export"):
         bench.run(source, then=(source,))
     assert bench.items() == before
+
+
+def test_changes_that_begin_before_what_is_there_already_are_refused(bench: Bench) -> None:
+    """An item put before the full export and deleted after it has no line where a window is around both."""
+    from datetime import timedelta
+
+    bench.stage.advance(2000)
+    bench.stage.put(bench.logical, [track(300)])
+    source, reached = bench.full()
+    key = {name: track(300)[name] for name in ("artist_id", "id")}
+    bench.stage.dynamodb.delete_item(TableName=bench.logical, Key=key)
+    bench.stage.advance(2000)
+    begun = reached - timedelta(seconds=1500)
+    then = bench.changes(begun, begun + timedelta(seconds=3000))
+    wanted = bench.items()
+    with pytest.raises(BadArgument, match="but what comes before ends at") as raised:
+        bench.run(source, then=(then,))
+    assert "would come back" in raised.value.why
+    with pytest.raises(BadArgument, match="but what comes before ends at"):
+        verifying.diff(bench.session, f"{source}+{then}", bench.logical, (), 20)
+    assert bench.items() == wanted
 
 
 @pytest.mark.parametrize("number", [0, 5, 7])
