@@ -6,7 +6,6 @@ key or a type was named for it.
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
@@ -18,6 +17,7 @@ from ops.dynamodb.attributes import TYPES, Unacceptable, canonical_number, decod
 from ops.errors import BadArgument, SourceHasBadLines
 from ops.flows.item_files import LINE_LIMIT_BYTES
 from ops.model.items import AttributeValue, Item, KeySchema
+from ops.recovery.csv_lines import CsvLines
 from ops.recovery.lines import BadLine, check_bytes, once
 from ops.recovery.preflight import Form, Line, without_value
 
@@ -140,49 +140,14 @@ def _set(value: object, kind: str) -> AttributeValue:
 
 
 class _Csv:
-    """A header line in each file, then a cell for each column; an empty cell is no attribute."""
+    """Cells of the types that were named for their columns; the keys have theirs."""
 
     def __init__(self, keys: KeySchema, types: Mapping[str, str], delimiter: str) -> None:
-        self._keys, self._types, self._delimiter = keys, types, delimiter
-        self._source: str | None = None
-        self._names: list[str] = []
+        self._types, self._lines = types, CsvLines(keys, delimiter)
 
     def wire(self, source: str, number: int, raw: bytes) -> bytes | None:
-        if source != self._source:
-            self._source, self._names = source, []
-            self._names = self._header(raw)
-            return None
-        if not self._names:
-            raise BadLine("its file has no usable header line")
-        cells = self._cells(raw)
-        if cells == self._names:
-            raise BadLine("the header line again")
-        if len(cells) > len(self._names):
-            raise BadLine(f"{len(cells)} cells under {len(self._names)} columns")
-        pairs = zip(self._names, cells, strict=False)
-        return _wire({name: self._value(name, cell) for name, cell in pairs if cell != ""})
-
-    def _header(self, raw: bytes) -> list[str]:
-        try:
-            names = self._cells(raw)
-        except BadLine as error:
-            raise BadLine(str(error), header=True) from error
-        missing = [name for name in self._keys.names if name not in names]
-        if missing:
-            told = f"header without the key column '{missing[0]}' (delimiter '{self._delimiter}')"
-            raise BadLine(told, header=True)
-        if len(set(names)) != len(names) or "" in names:
-            raise BadLine("header names a column twice or not at all", header=True)
-        return names
-
-    def _cells(self, raw: bytes) -> list[str]:
-        check_bytes(raw)
-        try:
-            [cells] = csv.reader([raw.decode()], delimiter=self._delimiter, strict=True)
-        except (UnicodeDecodeError, csv.Error, ValueError) as error:
-            told = "not UTF-8" if isinstance(error, UnicodeDecodeError) else f"not CSV: {error}"
-            raise BadLine(told) from error
-        return cells
+        cells = self._lines.cells(source, raw)
+        return None if cells is None else _wire({name: self._value(name, cell) for name, cell in cells.items()})
 
     def _value(self, name: str, cell: str) -> AttributeValue:
         kind = self._types.get(name, "S")

@@ -8,7 +8,6 @@ judged here. A problem names object, line and reason, never a value.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import re
 import struct
@@ -24,7 +23,8 @@ from ops.dynamodb.attributes import Unacceptable, canonical_number, decode_binar
 from ops.errors import RunFolderUnusable
 from ops.model.items import Item, KeySchema
 from ops.model.recovery import LineProblem
-from ops.recovery.lines import BadLine, check_bytes, parse_json
+from ops.recovery.csv_lines import CsvLines
+from ops.recovery.lines import BadLine, parse_json
 
 Form = Literal["dynamodb-json", "csv", "jsonl"]
 Line = tuple[str, int, bytes]
@@ -134,65 +134,20 @@ Parse = Callable[[str, int, bytes], Item | None]
 def parser(
     form: Form, keys: KeySchema, index_keys: Mapping[str, KeySchema], delimiter: str, headers: Sequence[str] | None
 ) -> Parse:
-    """(source, line number, raw line) to an item; None for a header line; BadLine for what is no item."""
-    if form == "csv":
-        return _CsvLines(keys, index_keys, delimiter, headers).parse
-    return lambda source, number, raw: parse_json(raw, wrapped=form == "dynamodb-json")
+    """(source, line number, raw line) to an item; None for a header line; BadLine for what is no item.
 
-
-class _CsvLines:
-    """CSV as ImportTable types it: key columns by the key's type, every other column a string, empty cells left out.
-
-    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/S3DataImport.Format.html
+    CSV is typed as ImportTable does it: key columns by the key's type, every other column a string.
     """
+    if form != "csv":
+        return lambda source, number, raw: parse_json(raw, wrapped=form == "dynamodb-json")
+    types = {name: kind for schema in (*index_keys.values(), keys) for name, kind in schema.types.items()}
+    lines = CsvLines(keys, delimiter, headers)
 
-    def __init__(
-        self, keys: KeySchema, index_keys: Mapping[str, KeySchema], delimiter: str, headers: Sequence[str] | None
-    ) -> None:
-        self._keys, self._delimiter, self._given = keys, delimiter, headers
-        self._types = {name: kind for schema in (*index_keys.values(), keys) for name, kind in schema.types.items()}
-        self._source: str | None = None
-        self._names: list[str] = []
+    def parse(source: str, number: int, raw: bytes) -> Item | None:
+        cells = lines.cells(source, raw)
+        return None if cells is None else {name: {types.get(name, "S"): cell} for name, cell in cells.items()}
 
-    def parse(self, source: str, number: int, raw: bytes) -> Item | None:
-        starts = source != self._source
-        if starts:
-            self._source = source
-            self._names = [] if self._given is None else self._checked(list(self._given))
-        if starts and self._given is None:
-            self._names = self._header(raw)
-            return None
-        if not self._names:
-            raise BadLine("its object has no usable header line")
-        cells = self._cells(raw)
-        if cells == self._names:
-            raise BadLine("the header line again")
-        if len(cells) > len(self._names):
-            raise BadLine(f"{len(cells)} cells under {len(self._names)} columns")
-        pairs = zip(self._names, cells, strict=False)
-        return {name: {self._types.get(name, "S"): cell} for name, cell in pairs if cell != ""}
-
-    def _header(self, raw: bytes) -> list[str]:
-        try:
-            return self._checked(self._cells(raw))
-        except BadLine as error:
-            raise BadLine(str(error), header=True) from error
-
-    def _checked(self, names: list[str]) -> list[str]:
-        missing = [name for name in self._keys.names if name not in names]
-        if missing:
-            raise BadLine(f"header without the key column '{missing[0]}' (delimiter '{self._delimiter}')")
-        if len(set(names)) != len(names) or "" in names:
-            raise BadLine("header names a column twice or not at all")
-        return names
-
-    def _cells(self, raw: bytes) -> list[str]:
-        check_bytes(raw)
-        try:
-            return next(csv.reader([raw.decode()], delimiter=self._delimiter, strict=True))
-        except (UnicodeDecodeError, csv.Error) as error:
-            reason = "not UTF-8" if isinstance(error, UnicodeDecodeError) else f"not CSV: {error}"
-            raise BadLine(reason) from error
+    return parse
 
 
 def key_digest(item: Item, keys: KeySchema) -> bytes:
