@@ -186,7 +186,7 @@ def _decode(text: bytes, previous: str) -> JournalLine | None:
         if document.pop("prev") != previous:
             return None
         return JournalLine(document["seq"], document["t"], document["kind"], document["data"])
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

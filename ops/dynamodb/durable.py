@@ -50,7 +50,7 @@ class Checkpoint:
             counts.check()
         except FileNotFoundError:
             return WriteCounts()
-        except (OSError, ValueError, KeyError, TypeError, AccountingMismatch) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, AccountingMismatch) as error:
             raise RunFolderUnusable(f"checkpoint {self.path} cannot be read", why=str(error)) from error
         if source != self.source:
             raise BadArgument(

@@ -21,7 +21,7 @@ def load_checkpoint(run: Run, name: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(path.read_bytes())
         if not isinstance(found, dict):
             raise TypeError("not a JSON object")
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise RunFolderUnusable(
             f"checkpoint {path} cannot be read",
             why=str(error),

@@ -60,7 +60,10 @@ class Note:
     @classmethod
     def from_json(cls, text: str | bytes) -> Note:
         """Read a document; ValueError names what is missing."""
-        document: Any = json.loads(text)
+        try:
+            document: Any = json.loads(text)
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
         if not isinstance(document, dict) or document.get("schema") != SCHEMA:
             raise ValueError(f"not a document of schema {SCHEMA}")
         try:

@@ -83,7 +83,7 @@ def read_result(run_folder: Path) -> dict[str, Any] | None:
     """The document that a run ended with; None while it has none, or when it cannot be read."""
     try:
         document = json.loads((run_folder / "result.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
 
@@ -93,7 +93,7 @@ def _command(folder: Path, result: dict[str, Any] | None) -> str:
         return str(result["schema"]).removeprefix("ops.").removesuffix("/1").replace("-run", " run")
     try:
         first = json.loads((folder / "journal.jsonl").read_text(encoding="utf-8").split("\n", 1)[0])
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return "unreadable"
     return " ".join(str(word) for word in first["data"].get("command", ())[:3])
 

@@ -187,13 +187,7 @@ def carry_out(
 ) -> RepairResult:
     """Apply what was prepared, from the checkpoint on; `stop` tells the signal that wants an end, or 0."""
     state = load_checkpoint(run, CHECKPOINT)
-    planned = run.find("planned")
-    kept = int(state.get("queue_bytes", planned.data["queue_bytes"] if planned else 0))
-    tally = _Tally(
-        prepared.forecast,
-        next=int(state.get("next", 0)), applied=int(state.get("applied", 0)), already=int(state.get("already", 0)),
-        conflicts=int(state.get("conflicts", 0)), named=[tuple(one) for one in state.get("named", ())],
-    )  # fmt: skip
+    tally, kept = _reached(run, prepared, state)
     try:
         if not state.get("done"):
             with session.progress.phase("repair", f"{prepared.forecast.apply:,} changes to {table.physical}"):
@@ -209,6 +203,24 @@ def carry_out(
         error.fix = (*error.fix, resume_line(session, run, command(table)))
         raise
     return tally.result(table, run, prepared)
+
+
+def _reached(run: Run, prepared: Prepared, state: dict[str, Any]) -> tuple[_Tally, int]:
+    """How far the run has come, and how much of the queue of conflicts belongs to that."""
+    planned = run.find("planned")
+    counts = {name: state.get(name, 0) for name in ("next", "applied", "already", "conflicts")}
+    kept = state.get("queue_bytes", planned.data["queue_bytes"] if planned else 0)
+    try:
+        if any(type(one) is not int or one < 0 for one in (*counts.values(), kept)):
+            raise ValueError("a count is none")
+        named = [(str(key), str(reason)) for key, reason in state.get("named", ())]
+    except (TypeError, ValueError) as error:
+        raise RunFolderUnusable(
+            f"checkpoint {run.folder / CHECKPOINT} cannot be read",
+            why=str(error),
+            fix=("begin a new run: what is done already stays done",),
+        ) from error
+    return _Tally(prepared.forecast, named=named, **counts), kept
 
 
 @dataclass(slots=True)

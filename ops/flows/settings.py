@@ -73,7 +73,7 @@ def _from_file(path: Path) -> TableSettings:
     try:
         document = json.loads(text)
         return TableSettings.from_data(document.get("settings", document))
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise BadArgument(f"{path} holds no settings", why=str(error)) from error
 
 

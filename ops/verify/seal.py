@@ -13,12 +13,14 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ops.verify.fingerprint import BUCKETS, Record, TableDigest, bucket_of, digest
+from ops.verify.fingerprint import BUCKETS, DIGEST_BYTES, Record, TableDigest, bucket_of, digest
 from ops.verify.spill import ROW, Spill
 
 SCHEMA = "ops.seal/1"
 #: Digests of key and item.
 _ENTRY_BYTES = 64
+#: Counts are written in eight bytes.
+_MOST = 1 << 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Seal:
                 leaves=tuple(str(entry) for entry in document["leaves"]),
                 records_sha256=str(document.get("records_sha256", "")),
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"seal: member missing or mistyped: {error}") from error
         seal.check()
         return seal
@@ -80,7 +82,7 @@ class Seal:
         """Raise ValueError unless counts, leaves and root agree."""
         if len(self.counts) != BUCKETS or len(self.leaves) != BUCKETS:
             raise ValueError(f"seal: counts and leaves must have {BUCKETS} entries each")
-        if sum(self.counts) != self.count:
+        if sum(self.counts) != self.count or min(self.counts) < 0 or self.count >= _MOST:
             raise ValueError("seal: the counts of the buckets do not add up to the count")
         if _root([bytes.fromhex(leaf) for leaf in self.leaves], self.count).hex() != self.root:
             raise ValueError("seal: the root does not follow from the leaves")
@@ -90,7 +92,10 @@ _SUBJECT_MEMBERS = tuple(SealSubject.__dataclass_fields__)
 
 
 def _document(text: str | bytes) -> dict[str, Any]:
-    document = json.loads(text)
+    try:
+        document = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("seal: nested too deeply") from error
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise ValueError(f"seal: not a document of schema {SCHEMA}")
     return document
@@ -173,11 +178,14 @@ def read_records(path: Path) -> Iterator[Record]:
         for number, line in enumerate(file, 1):
             try:
                 yield _record(*json.loads(line))
-            except (ValueError, TypeError, AttributeError) as error:
+            except (ValueError, TypeError, AttributeError, RecursionError) as error:
                 raise ValueError(f"{path}, line {number}: not a record of a seal") from error
 
 
 def _record(key: str, item: str, key_json: str | None, expires: object) -> Record:
     if expires is not None and type(expires) is not int:
         raise TypeError("a time of expiry is whole seconds")
-    return Record(bytes.fromhex(key), bytes.fromhex(item), None if key_json is None else key_json.encode(), expires)
+    digests = bytes.fromhex(key), bytes.fromhex(item)
+    if any(len(one) != DIGEST_BYTES for one in digests):
+        raise ValueError("a digest has another length")
+    return Record(*digests, None if key_json is None else key_json.encode(), expires)

@@ -74,7 +74,7 @@ def test_a_changed_line_is_refused(runs_folder: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("line", ["{", "[]", "null", '{"prev":1}', "\x00\x00"])
+@pytest.mark.parametrize("line", ["{", "[]", "null", '{"prev":1}', "\x00\x00", "[" * 100_000])
 def test_a_line_that_is_none_is_refused(runs_folder: Path, line: str) -> None:
     folder = make_run(runs_folder)
     path = folder / "journal.jsonl"

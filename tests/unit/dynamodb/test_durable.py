@@ -174,7 +174,8 @@ def test_the_checkpoint_of_another_input_is_refused_before_anything_is_written(t
      json.dumps({"schema": "ops.write-checkpoint/1", "source": "lines", "counts": {"red": 9}}),
      json.dumps({"schema": "ops.write-checkpoint/1", "counts": {"read": 9, "written": 9}}),
      json.dumps({"schema": "ops.write-checkpoint/1", "source": "lines", "counts": {"read": -9, "written": -9}}),
-     json.dumps({"schema": "ops.write-checkpoint/1", "source": "lines", "counts": {"written": -9, "rejected": 9}})],
+     json.dumps({"schema": "ops.write-checkpoint/1", "source": "lines", "counts": {"written": -9, "rejected": 9}}),
+     "[" * 100_000],
 )  # fmt: skip
 def test_a_checkpoint_that_cannot_be_read_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "checkpoint.json").write_text(text)

@@ -18,7 +18,7 @@ from ops.flows.changes import NetChange, parse_change
 from ops.flows.checkpoints import Appended, load_checkpoint, save_checkpoint
 from ops.flows.held import held
 from ops.flows.repair_plan import NAMED, Forecast
-from ops.flows.repairing import problems
+from ops.flows.repairing import CHECKPOINT, Prepared, carry_out, problems
 from ops.flows.reverting import Window, changed_attributes
 from ops.model.items import Item, KeySchema
 from ops.recovery.lines import BadLine
@@ -119,12 +119,26 @@ def test_a_file_goes_on_where_its_checkpoint_stands(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("raw", [b"", b'{"next":3,"app', b"[]", b"null", b"\0" * 40, b"\xff"])
+@pytest.mark.parametrize("raw", [b"", b'{"next":3,"app', b"[]", b"null", b"\0" * 40, b"\xff", b"[" * 100_000])
 def test_a_checkpoint_that_a_broken_disk_left_is_told(tmp_path: Path, raw: bytes) -> None:
     with open_run(tmp_path, ["repair"], SystemClock(), Random(1)) as run:
         (run.folder / "c.json").write_bytes(raw)
         with pytest.raises(RunFolderUnusable, match=r"c\.json cannot be read"):
             load_checkpoint(run, "c.json")
+
+
+@pytest.mark.parametrize(
+    "state",
+    ['{"next":Infinity}', '{"applied":-1}', '{"already":"3"}', '{"conflicts":1.5}', '{"queue_bytes":true}',
+     '{"named":5}', '{"named":[5]}'],
+)  # fmt: skip
+def test_a_repair_does_not_go_on_from_a_checkpoint_whose_counts_are_none(tmp_path: Path, state: str) -> None:
+    with open_run(tmp_path, ["repair"], SystemClock(), Random(1)) as run:
+        (run.folder / CHECKPOINT).write_text(state)
+        nothing: Any = None
+        prepared = Prepared(nothing, Forecast(), "undo.jsonl", keep=False, rate=None)
+        with pytest.raises(RunFolderUnusable, match=r"repair\.json cannot be read"):
+            carry_out(nothing, run, nothing, prepared, lambda: 0)
 
 
 def test_a_checkpoint_reads_back(tmp_path: Path) -> None:

@@ -55,6 +55,11 @@ def without_digest(seal: Path) -> None:
     seal.write_text(json.dumps(document))
 
 
+def test_what_was_noted_beside_a_backup_is_refused_when_nested_deeper_than_can_be_read() -> None:
+    with pytest.raises(ValueError, match="nested too deeply"):
+        keeping.Note.from_json("[" * 100_000)
+
+
 def test_a_sealed_item_that_has_expired_may_be_missing_and_no_other(path: Path) -> None:
     result = compared(path, ITEMS)
     assert (result.equal, result.ignored) == (True, {"ttl": 1})

@@ -228,11 +228,27 @@ def spoil(change: Callable[[dict[str, Any]], object]) -> str:
         lambda it: it["leaves"].__setitem__(0, "00" * 32),
         lambda it: it["leaves"].__setitem__(0, "not hexadecimal"),
         lambda it: it["counts"].__setitem__(0, 99),
+        lambda it: it.update(count=float("inf")),
+        lambda it: it["counts"].__setitem__(0, float("inf")),
+        lambda it: it.update(count=-1, counts=[-1] + [0] * 4095),
+        lambda it: it.update(count=1 << 64, counts=[1 << 64] + [0] * 4095),
     ],
 )
 def test_a_seal_that_was_touched_is_refused(change: Callable[[dict[str, Any]], object]) -> None:
     with pytest.raises(ValueError, match=r"seal|hex"):
         Seal.from_json(spoil(change))
+
+
+def test_a_seal_nested_deeper_than_can_be_read_is_refused() -> None:
+    with pytest.raises(ValueError, match="nested too deeply"):
+        Seal.from_json("[" * 100_000)
+
+
+@pytest.mark.parametrize("line", ["[" * 100_000, '["00","00",null,null]', '["0f","' + "00" * 32 + '",null,null]'])
+def test_a_line_that_is_no_record_of_a_seal_is_named(tmp_path: Path, line: str) -> None:
+    (tmp_path / "records").write_text(line + "\n")
+    with pytest.raises(ValueError, match="line 1: not a record of a seal"):
+        list(read_records(tmp_path / "records"))
 
 
 def test_records_beside_a_seal_prove_a_table_and_name_what_is_missing(tmp_path: Path) -> None:
