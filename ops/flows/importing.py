@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import shlex
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from typing import Any
 
 import orjson
 
@@ -54,6 +56,16 @@ class ImportOptions:
     expect: int | None = None
     unknown_filter: bool = False
 
+    def command(self) -> str:
+        """The words that ask for it."""
+        valued = {"--schema-from": self.schema_from, "--input": self.form, "--expect": self.expect}
+        words = ["import-s3", self.source, "--as", self.target]
+        words += [word for name, value in valued.items() if value is not None for word in (name, str(value))]
+        words += ["--delimiter", self.delimiter] if self.delimiter != "," else []
+        words += ["--quarantine"] if self.quarantine else []
+        words += ["--accept", "unknown-filter"] if self.unknown_filter else []
+        return shlex.join(words)
+
 
 @dataclass(frozen=True, slots=True)
 class ImportPlan:
@@ -80,9 +92,17 @@ def plan_import(session: Session, options: ImportOptions) -> ImportPlan:
 
 def import_source(session: Session, run: Run, options: ImportOptions) -> ImportResult:
     """A new table holding exactly the source's items; SourceHasBadLines, with nothing created, otherwise."""
-    with resumable(session, run, f"import-s3 {options.source} --as {options.target}"):
-        begun_with(run, {"source": options.source, "target": options.target}, {})
-        return _import(session, run, options)
+    with resumable(session, run, options.command()):
+        return _import(session, run, _kept(run, options))
+
+
+def _kept(run: Run, options: ImportOptions) -> ImportOptions:
+    """Every option as the run began with it; how long to wait is asked anew."""
+    given = {name: value for name, value in asdict(options).items() if name != "timeout_s"}
+    usual = {one.name: one.default for one in fields(ImportOptions) if one.default is not MISSING}
+    kept = begun_with(run, given, usual)
+    back: dict[str, Any] = {name: kept.get(name, usual.get(name)) for name in given}
+    return replace(options, **back)
 
 
 def _import(session: Session, run: Run, options: ImportOptions) -> ImportResult:

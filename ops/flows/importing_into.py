@@ -6,6 +6,7 @@ stay. What was written is compared with what the exports say.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -59,7 +60,7 @@ def plan_into(session: Session, table: TableTarget, options: IntoOptions) -> Int
 
 def import_into(session: Session, run: Run, table: TableTarget, options: IntoOptions) -> IntoResult:
     """Check, write, compare; a run that was killed goes on where everything before was acknowledged."""
-    with resumable(session, run, f"import-s3 {options.source} --into {owns(table)} --yes"):
+    with resumable(session, run, f"import-s3 {shlex.quote(options.source)} --into {owns(table)} --yes"):
         options = _kept(run, table, options)
         with _work(session, table, options) as work:
             if options.bulk:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -70,7 +71,7 @@ def load_items(
     on_plan: Callable[[IntoPlan], None],
 ) -> IntoResult:
     """Judge every line, tell the plan, write, read back; a run that was killed goes on where it stood."""
-    with resumable(session, run, f"load {options.source} --to {owns(table)}"):
+    with resumable(session, run, f"load {shlex.quote(options.source)} --to {owns(table)}"):
         options = _kept(run, table, options)
         _check_dead_letter(options)
         files = _files(session, options, stdin, run.folder)

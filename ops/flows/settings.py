@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 from ops.environment import TableTarget
 from ops.errors import BadArgument, OpsError, SettingsDiffer
-from ops.flows.common import owns, resumable
+from ops.flows.common import begun_with, owns, resumable
 from ops.flows.session import Session
 from ops.model.proof import SettingDifference, SettingsOutcome
 from ops.recovery import reapply
@@ -16,6 +18,7 @@ from ops.recovery.settings import TableSettings, differences, flatten, read_sett
 from ops.runs import Run
 
 STAGES: tuple[reapply.Stage, ...] = ("before_proof", "after_proof")
+_USUAL: dict[str, Any] = {"against": None, "only": []}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,11 @@ def apply(
     session: Session, run: Run, table: TableTarget, against: str | None = None, only: tuple[str, ...] = ()
 ) -> SettingsOutcome:
     """Set what differs and read it back; nothing is ever removed."""
-    with resumable(session, run, f"settings apply {owns(table)} --yes"):
+    asked = ("--against", against) if against else ()
+    limits = [word for one in only for word in ("--only", one)]
+    with resumable(session, run, shlex.join(["settings", "apply", owns(table), *asked, *limits, "--yes"])):
+        kept = begun_with(run, {"table": table.physical, "against": against, "only": list(only)}, _USUAL)
+        against, only = _text(kept.get("against")), tuple(map(str, cast("list[str]", kept.get("only", []))))
         wanted = wanted_by(session, table, against)
         changes = _changes(session, table, wanted, only)
         outcome = SettingsOutcome()
@@ -102,6 +109,10 @@ def apply(
             outcome = merged(outcome, made)
         skip = tuple(name for name in flatten(wanted) if not _chosen(name, only))
         return reapply.read_back(session.aws, table.physical, wanted, outcome, region=table.region, skip=skip)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _changes(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,23 @@ def test_an_interrupted_import_is_adopted(stage: Stage, source: Any) -> None:
     done = stage.ops(*line.split("ops ", 1)[1].split(), "-o", "json")
     assert done.code == 0, done.err
     assert done.document["result"]["proof"]["equal"] is True
+
+
+def test_the_line_of_an_interrupted_import_goes_on_with_every_option(stage: Stage, source: Any, tmp_path: Path) -> None:
+    stage.declare(items=0)  # a second declared table: the schema must be named
+    file, target = tmp_path / "two words;.txt", f"{source[0]}-options"
+    file.write_text("artist_id;id\na;b\na;b\nc;d\n")
+    words = ("--schema-from", source[0], "--input", "csv", "--delimiter", ";", "--quarantine", "--expect", "2")
+    stopped = stage.interrupted("DescribeImport", "", "import-s3", str(file), "--as", target, *words)
+    assert stopped.code == 130, stopped.err
+    line = next(one for one in stopped.err.splitlines() if "--resume" in one).split("ops ", 1)[1]
+    again = shlex.split(line)
+    other = stage.ops(*again, "--delimiter", "|")
+    assert (other.code, "was begun with delimiter ;, not |" in other.err) == (2, True), other.err
+    done = stage.ops(*again, "-o", "json")
+    assert done.code == 3, done.err
+    assert done.document["result"]["proof"]["equal"] is True
+    assert len(stage.items(target)) == 2
 
 
 def test_unusable_lines_are_left_out_when_that_is_asked_for(stage: Stage, source: Any, tmp_path: Path) -> None:

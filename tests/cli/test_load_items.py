@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -149,12 +150,12 @@ def test_a_run_is_not_resumed_with_another_file_or_mode(stage: Stage, table: str
 
 
 def test_ctrl_c_says_how_to_go_on_and_that_goes_on(stage: Stage, table: str, tmp_path: Path) -> None:
-    path = written(tmp_path / "items.jsonl", [track(number) for number in range(100, 400)])
+    path = written(tmp_path / "two words.jsonl", [track(number) for number in range(100, 400)])
     done = stage.interrupted("BatchWriteItem", '"t000200"', "load", str(path), "--to", table)
     assert done.code == 130, done.err
     command = re.search(r"next: ops (load .*--resume \w{26}.*)", done.err)
     assert command is not None, done.err
-    rest = stage.ops(*command[1].split(), "-o", "json")
+    rest = stage.ops(*shlex.split(command[1]), "-o", "json")
     assert rest.code == 0, rest.err
     assert rest.document["result"]["read"] == 300
     assert len(stage.items(table)) == 310

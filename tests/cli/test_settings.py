@@ -65,6 +65,26 @@ def test_only_limits_what_is_applied(stage: Stage, bare: str) -> None:
     assert "pitr" not in {one["setting"] for one in rest}
 
 
+def test_an_interrupted_apply_goes_on_with_what_it_was_limited_to(stage: Stage, bare: str) -> None:
+    stopped = stage.interrupted(
+        "UpdateContinuousBackups", bare, "settings", "apply", bare, "--only", "pitr", "--yes", "--against", bare
+    )
+    assert stopped.code == 130, stopped.err
+    line = next(one for one in stopped.err.splitlines() if "--resume" in one)
+    run = line.split("--resume ")[1].split()[0]
+    wider = stage.ops("settings", "apply", bare, "--resume", run, "--only", "ttl", "--yes")
+    assert (wider.code, "was begun with only pitr, not ttl" in wider.err) == (2, True), wider.err
+    other = stage.declare(items=0)
+    strange = stage.ops("settings", "apply", other, "--resume", run, "--yes")
+    assert (strange.code, f"was begun with table {bare}, not {other}" in strange.err) == (2, True), strange.err
+    for words in (line.split("ops ", 1)[1].split(), ["settings", "apply", bare, "--resume", run, "--yes"]):
+        done = stage.ops(*words)
+        assert done.code == 0, done.err
+        rest = stage.ops("settings", "diff", bare, "-o", "json").document["result"]["diff"]
+        assert {"ttl", "stream", "deletion_protection"} <= {one["setting"] for one in rest}
+        assert "pitr" not in {one["setting"] for one in rest}
+
+
 def test_a_dry_run_lists_the_changes_and_makes_none(stage: Stage, bare: str) -> None:
     done = stage.ops("settings", "apply", bare, "--dry-run")
     assert done.code == 0, done.err
