@@ -247,8 +247,9 @@ def _alike(values: Sequence[_Part], *, named: bool) -> _Group | None:
     # Two empty groups: with less than two in all, a match would not be a row.
     pattern = re.compile(_rendered((*head, *first.match)) + b"()()")
     members = Alike(pattern, _form((*head, *first.text), groups), named)
-    one = _rendered((*head, *first.match), capture=False)
-    return _Group(b"(?:" + one + b"(?:," + one + b")*+)?", members.settle)
+    # What one member looks like stands once: twice would double the pattern with each level of nesting.
+    one, close = _rendered((*head, *first.match), capture=False), rb"\}" if named else rb"\]"
+    return _Group(b"(?:%b(?:,(?!%b)|(?=%b)))*+" % (one, close, close), members.settle)
 
 
 def _begins(value: _Part, start: bytes) -> bool:

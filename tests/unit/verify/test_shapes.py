@@ -140,6 +140,16 @@ def test_a_shape_is_learned_up_to_a_depth_a_number_of_groups_and_a_length(last: 
     assert learn(first_too_many, KEYS) is None
 
 
+@pytest.mark.parametrize(
+    ("open_", "close"), [(b'{"M":{"a":', b"}}"), (b'{"L":[', b"]}"), (b'{"M":{"b":{"M":{}},"a":', b"}}")]
+)
+def test_a_pattern_grows_no_faster_than_the_nesting_of_its_line(open_: bytes, close: bytes) -> None:
+    shapes = [learn(nested(levels, open_, close), KEYS) for levels in (7, 14)]
+    lengths = [len(shape.pattern.pattern) for shape in shapes if shape is not None]
+    assert len(lengths) == 2
+    assert lengths[1] < 3 * lengths[0]
+
+
 def test_a_key_that_no_text_can_name_is_in_no_line() -> None:
     assert learn(b"{%b}" % KEY, KeySchema("\ud800")) is None
 
