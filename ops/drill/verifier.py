@@ -1,4 +1,4 @@
-"""Two questions to the comparison itself, on items in memory: does it see a dropped page, does it see ghosts?"""
+"""Questions to the comparison itself, on items in memory: a dropped page, the smallest changes of all kinds, ghosts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ops.drill.bench import Bench
+from ops.drill.damage import new_key
+from ops.drill.details import DETAILS
 from ops.drill.sides import Comparer, compare_sides, memory_side
 from ops.model.drill import Planted
 from ops.model.items import AttributeValue, Item
@@ -16,14 +18,19 @@ SAMPLE = 1000
 PAGE_SHARE = 4
 #: Beyond this many digits a longer notation would no longer be a DynamoDB number.
 _MAX_DIGITS = 30
+_DETAIL = "drill_detail"
 _BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 
 def check_verifier(bench: Bench, comparer: Comparer, expected: Sequence[Item]) -> tuple[Planted, ...]:
-    """C22: a page that was not read must show. C23: the same values in another notation must not."""
+    """C22: a page that was not read must show. C23: another notation of equal values must not. C24: a change must."""
     # the item with every type was written last, so it stands at the end
     sample = list(expected[-SAMPLE:])
-    return (_dropped_page(bench, comparer, sample), _other_notation(bench, comparer, sample))
+    return (
+        _dropped_page(bench, comparer, sample),
+        _other_notation(bench, comparer, sample),
+        _every_detail(bench, comparer, sample),
+    )
 
 
 def _dropped_page(bench: Bench, comparer: Comparer, sample: list[Item]) -> Planted:
@@ -44,6 +51,30 @@ def _other_notation(bench: Bench, comparer: Comparer, sample: list[Item]) -> Pla
     caught = found.equal and found.found.items == len(sample)
     what = "the same values in another notation: 71 as 71.0, sets, maps and base64 written differently"
     return Planted("C23", what, "comparison in memory", caught, f"{found.differing} differences, as wanted none")
+
+
+def _every_detail(bench: Bench, comparer: Comparer, sample: list[Item]) -> Planted:
+    """Made-up items that differ in one detail each, and every item of the sample with one attribute more."""
+    random = bench.chance("details")
+    keys = [new_key(sample[number % len(sample)], bench.schema, number, random) for number in range(len(DETAILS))]
+    before = [_with(key, one.before) for key, one in zip(keys, DETAILS, strict=True)]
+    after = [_with(key, one.after) for key, one in zip(keys, DETAILS, strict=True)]
+    wanted = memory_side(bench.schema, [*sample, *before], "expected")
+    found = memory_side(bench.schema, [*({**item, _DETAIL: {"N": "1"}} for item in sample), *after], "found")
+    read = compare_sides(comparer, bench.schema, wanted, found)
+    record = recorder(bench.schema)
+    reported = {one.key_digest for one in read.differences if one.kind == "changed"}
+    missed = [one.what for one, item in zip(DETAILS, before, strict=True) if record(item).key.hex() not in reported]
+    unseen = sum(record(item).key.hex() not in reported for item in sample)
+    missed += [f"an attribute more on {unseen} of {len(sample)} items"] if unseen else []
+    caught = not missed and read.changed == read.differing == len(reported) == len(sample) + len(DETAILS)
+    what = f"{len(DETAILS)} items changed in one detail each, one attribute more on {len(sample)} others"
+    said = f"not reported: {', '.join(missed)}" if missed else f"{read.changed} changed"
+    return Planted("C24", what, "comparison in memory", caught, said)
+
+
+def _with(key: Item, value: AttributeValue | None) -> Item:
+    return key if value is None else {**key, _DETAIL: value}
 
 
 def rewrite(item: Item) -> Item:

@@ -78,7 +78,7 @@ class AwsCall:
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """A control that was planted (`C01` .. `C23`), what it did, and what the verifier said to it."""
+    """A control that was planted (`C01` .. `C24`), what it did, and what the verifier said to it."""
 
     code: str
     what: str
