@@ -21,9 +21,10 @@ CONNECT_TIMEOUT_S = 2
 READ_TIMEOUT_S = 30
 MAX_ATTEMPTS = 5
 
-#: A second try after a lost answer would make a second, billed backup: names are not unique and there is no token.
-#: docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateBackup.html
-_ONCE = frozenset({"create_backup"})
+#: Sent once, since there is no token. A second try after a lost answer would make a second, billed backup, whose names
+#: are not unique (docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateBackup.html); a second restore is
+#: refused because the first has taken the name, which looks as if somebody else had.
+_ONCE = frozenset({"create_backup", "restore_table_to_point_in_time", "restore_table_from_backup"})
 
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "KMSAccessDeniedException"})
 _EXPIRED = frozenset(
@@ -254,7 +255,7 @@ def refuse(code: str, message: str, operation: str, params: dict[str, Any]) -> N
     if code in _EXPIRED:
         raise CredentialsUnusable(f"credentials refused by {operation}", why=message)
     if code in _THROTTLED:
-        raise Throttled(f"{operation} on {target} was throttled {MAX_ATTEMPTS} times", why=message)
+        raise Throttled(f"{operation} on {target} was throttled", why=message)
     if code == "TableNotFoundException" or (code == "ResourceNotFoundException" and "TableName" in params):
         raise TableNotFound(f"table not found: {target}", why=message)
     raise AwsError(code, message, operation)

@@ -91,14 +91,17 @@ def asked_of_aws(run: Run) -> str:
     """What the journal says this run has asked AWS to make, for people; empty when it asked for nothing."""
     states: dict[tuple[str, str], str] = {}
     names: dict[tuple[str, str], str] = {}
+    unanswered: set[tuple[str, str]] = set()
     for line in run.lines:
         subject = _subject(line.data)
         if line.kind == "intent":
             states.setdefault(subject, " (answer unknown)")
             names[subject] = f" {line.data['name']}" if "name" in line.data else ""
+        elif line.kind == "outcome" and "unanswered" in line.data:
+            unanswered.add(subject)
         elif line.kind == "outcome" and "refused" not in line.data:
             states[subject] = ""
-        elif line.kind == "outcome" and states.get(subject):
+        elif line.kind == "outcome" and states.get(subject) and subject not in unanswered:
             del states[subject]
     if not states:
         return ""

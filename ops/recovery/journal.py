@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from ops.aws import AwsError, ControlPlane
-from ops.errors import OpsError
+from ops.errors import OpsError, Unreachable
 from ops.runs import Run
 
 DRILL_PREFIX = "drill-"
@@ -36,13 +36,19 @@ def mutate(
         answer = control.call(service, operation, region=region, **params)
     except OpsError as error:
         if run is not None:
-            refused = error.aws_code if isinstance(error, AwsError) else error.code
-            run.outcome(name, target, params_digest=digest, refused=refused)
+            run.outcome(name, target, params_digest=digest, **_without_answer(error))
         raise
     if run is not None:
         request_id = answer.get("ResponseMetadata", {}).get("RequestId")
         run.outcome(name, target, params_digest=digest, request_id=request_id, **_identifiers(answer))
     return answer
+
+
+def _without_answer(error: OpsError) -> dict[str, str]:
+    """A lost answer is no refusal: AWS may have done what was asked."""
+    if isinstance(error, Unreachable):
+        return {"unanswered": error.code}
+    return {"refused": error.aws_code if isinstance(error, AwsError) else error.code}
 
 
 def api_name(operation: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -19,6 +20,7 @@ from ops.errors import (
     TableNotFound,
     TargetExists,
     Throttled,
+    Unreachable,
 )
 from ops.progress import Progress
 from ops.recovery import backups, pitr, tables
@@ -31,6 +33,9 @@ Way = Literal["pitr", "backup", "system-backup"]
 APPEARS_WITHIN_S = 60.0
 #: How far AWS's clock and ours may differ when a table's creation is held against our journal.
 _SKEW = timedelta(seconds=90)
+#: Between two tries of a restore that AWS throttles; botocore must not try by itself (`ops.aws`).
+_PAUSES_S = (1.0, 2.0, 4.0, 8.0)
+_TAKEN = ("TableAlreadyExistsException", "TableInUseException")
 _FROM_PITR, _FROM_BACKUP = "restore_table_to_point_in_time", "restore_table_from_backup"
 
 
@@ -96,8 +101,12 @@ def start_restore(
         "way": plan.way,
     }
     try:
-        answer = mutate(control, run, "dynamodb", plan.operation, request.target, plan.params, notes=notes)
+        answer = _ask(
+            lambda: mutate(control, run, "dynamodb", plan.operation, request.target, plan.params, notes=notes), clock
+        )
     except OpsError as error:
+        if (made := _made_unheard(control, request, run, error, asked_before=intent is not None)) is not None:
+            return _adopt(control, request, run, *made, progress)
         raise _classified(error, request) from error
     summary = answer["TableDescription"].get("RestoreSummary", {})
     restored_to = plan.restored_to
@@ -105,6 +114,37 @@ def start_restore(
         restored_to = summary["RestoreDateTime"].astimezone(UTC)
     progress.note(f"restoring {request.source} as of {rfc3339(restored_to)} into {request.target}")
     return RestoreStart(request.target, request.source, restored_to, plan.way, plan.source_arn, clock.now())
+
+
+def _ask(send: Callable[[], dict[str, Any]], clock: Clock) -> dict[str, Any]:
+    """The answer; what AWS refused because of too many requests is asked for again."""
+    for pause_s in _PAUSES_S:
+        try:
+            return send()
+        except Throttled:
+            clock.sleep(pause_s)
+        except AwsError as error:
+            if error.aws_code != "LimitExceededException":
+                raise
+            clock.sleep(pause_s)
+    return send()
+
+
+def _made_unheard(
+    control: ControlPlane, request: RestoreRequest, run: Run, error: OpsError, *, asked_before: bool
+) -> tuple[JournalLine, dict[str, Any]] | None:
+    """Our intent and the table, when AWS makes it although its answer was lost; None when nothing shows that.
+
+    The name may also be taken by a request of this run of which the answer was lost and the table not yet listed.
+    """
+    taken = isinstance(error, AwsError) and error.aws_code in _TAKEN and asked_before
+    if not taken and not isinstance(error, Unreachable):
+        return None
+    found = _describe_if_there(control, request.target)
+    intent = run.find("intent", target=request.target, source=request.source)
+    if found is None or intent is None or "RestoreSummary" not in found:
+        return None
+    return intent, found
 
 
 def _plan(control: ControlPlane, request: RestoreRequest, progress: Progress) -> _Plan:
@@ -227,7 +267,7 @@ def _adopt(
     if known_id is not None:
         ours = known_id == found.get("TableId")
     elif summary is not None:
-        ours = summary.get("SourceTableArn", source_arn) == source_arn
+        ours = summary.get("SourceTableArn", source_arn) == source_arn and _same_data(summary, request, intent)
     else:
         ours = found["CreationDateTime"].astimezone(UTC) >= asked_at - _SKEW
     if not ours:
@@ -241,12 +281,20 @@ def _adopt(
     return RestoreStart(request.target, request.source, restored_to, way, source_arn, asked_at, adopted=True)
 
 
+def _same_data(summary: dict[str, Any], request: RestoreRequest, intent: JournalLine) -> bool:
+    """Whether the table gets the second or the backup that we asked for: another run may use the same name."""
+    if request.backup_arn is not None:
+        return bool(summary.get("SourceBackupArn", request.backup_arn) == request.backup_arn)
+    moment = summary.get("RestoreDateTime")
+    return moment is None or rfc3339(whole_seconds(moment)) == str(intent.data["restored_to"])
+
+
 def _classified(error: OpsError, request: RestoreRequest) -> OpsError:
     """AWS's own refusals, for what changed between our checks and the call."""
     if not isinstance(error, AwsError):
         return error
     code, why = error.aws_code, error.message
-    if code in ("TableAlreadyExistsException", "TableInUseException"):
+    if code in _TAKEN:
         return TargetExists(f"table {request.target} exists already", why=why)
     if code == "InvalidRestoreTimeException":
         return OutsideWindow(f"AWS cannot restore {request.source} to that time", why=why)

@@ -27,6 +27,7 @@ class Gate:
 
     def __init__(self, endpoint: str) -> None:
         self._held_operation, self._held_text = "", b""
+        self._lost_operation = ""
         self.reached = threading.Event()
         self.seen: list[Request] = []
         self._open = threading.Event()
@@ -45,6 +46,9 @@ class Gate:
                 answer = connection.getresponse()
                 content = answer.read()
                 connection.close()
+                if gate._loses(self.headers.get("X-Amz-Target", "")):
+                    self.close_connection = True
+                    return
                 try:
                     self.send_response_only(answer.status)
                     for name, value in answer.getheaders():
@@ -73,6 +77,16 @@ class Gate:
         self._held_operation, self._held_text = operation, text.encode()
         self.reached.clear()
         self._open.clear()
+
+    def lose(self, operation: str) -> None:
+        """Carry the next request of this operation out, and break the connection off instead of answering."""
+        self._lost_operation = operation
+
+    def _loses(self, target: str) -> bool:
+        if not self._lost_operation or not target.endswith(f".{self._lost_operation}"):
+            return False
+        self._lost_operation = ""
+        return True
 
     def release(self) -> None:
         """Let everything through again."""

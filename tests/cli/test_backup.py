@@ -171,6 +171,19 @@ def test_ctrl_c_says_what_exists_and_the_resumed_run_makes_no_second_backup(stag
     assert done.document["result"]["items"] == 20
 
 
+def test_a_backup_whose_answer_is_lost_is_not_made_twice_by_the_line_that_is_printed(stage: Stage) -> None:
+    table = stage.declare(items=3)
+    lost = stage.unanswered("CreateBackup", "backup", table)
+    assert lost.code == 9, lost.err
+    assert f"CreateBackup {table} " in lost.err
+    assert "answer unknown" in lost.err
+    line = next(one for one in lost.err.splitlines() if "--resume" in one)
+    done = stage.ops(*line.split("ops ", 1)[1].split(), "-o", "json")
+    assert done.code == 0, done.err
+    listed = stage.dynamodb.list_backups(TableName=table)["BackupSummaries"]
+    assert [one["BackupArn"] for one in listed] == [done.document["result"]["arn"]]
+
+
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[Path]:
     """A folder without a free byte; where no file system may be mounted, one that takes no file at all."""

@@ -212,6 +212,19 @@ def test_ctrl_c_names_the_target_and_resume_ends_as_if_nothing_had_happened(stag
     assert [one for one in stage.tables_now() if one.startswith(f"{table}-")] == [target]
 
 
+def test_a_restore_whose_answer_is_lost_on_the_way_is_not_taken_for_somebody_elses(stage: Stage) -> None:
+    table = stage.declare(items=5)
+    target = f"{table}-unheard"
+    done = stage.unanswered("RestoreTableToPointInTime", "restore", table, "--latest", "--as", target, "-o", "json")
+    assert done.code == 0, done.err
+    assert done.document["result"]["proof"]["equal"] is True
+    named = str(stage.ops("backup", table, "-o", "json").document["result"]["arn"])
+    words = ("restore", table, "--backup", named, "--as", f"{target}2", "-o", "json")
+    done = stage.unanswered("RestoreTableFromBackup", *words)
+    assert done.code == 0, done.err
+    assert done.document["result"]["proof"]["equal"] is True
+
+
 def test_another_run_never_adopts_the_table_of_an_interrupted_one(stage: Stage) -> None:
     table = stage.declare(items=2)
     target = f"{table}-mine"

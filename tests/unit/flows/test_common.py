@@ -83,6 +83,15 @@ def test_a_refused_request_counts_as_not_made(run: Run) -> None:
     assert asked_of_aws(run).endswith("CreateBackup t (answer unknown); what is running goes on")
 
 
+def test_a_request_whose_answer_was_lost_may_have_been_made_whatever_came_later(run: Run) -> None:
+    run.intent("CreateBackup", "t", name="t-1")
+    run.outcome("CreateBackup", "t", unanswered="OPS-E903")
+    assert "CreateBackup t t-1 (answer unknown);" in asked_of_aws(run)
+    run.intent("CreateBackup", "t", name="t-1")
+    run.outcome("CreateBackup", "t", refused="LimitExceededException")
+    assert "CreateBackup t t-1 (answer unknown);" in asked_of_aws(run)
+
+
 def test_a_resumed_run_keeps_the_options_it_began_with(runs_folder: Path) -> None:
     with open_run(runs_folder, ["backup"], SystemClock(), Random(2)) as first:
         assert options_of(first, name="one") == {"name": "one"}

@@ -214,6 +214,7 @@ def window(earliest: datetime, latest: datetime, **members: Any) -> dict[str, An
 def by_name(**found: Any) -> Any:
     def answer(params: dict[str, Any]) -> dict[str, Any]:
         answered = found.get(params["TableName"].replace("-", "_"), not_found(params["TableName"]))
+        answered = answered() if callable(answered) else answered
         if isinstance(answered, Exception):
             raise answered
         return dict(answered)

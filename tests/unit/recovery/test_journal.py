@@ -8,6 +8,7 @@ import pytest
 
 from ops.errors import (
     OpsError,
+    Unreachable,
 )
 from ops.recovery.journal import client_token, mutate
 from ops.runs import Run
@@ -37,6 +38,14 @@ def test_a_refusal_is_journalled_with_awss_code(run: Run) -> None:
     outcome = run.find("outcome", operation="DeleteTable")
     assert outcome is not None
     assert outcome.data["refused"] == "ResourceInUse"
+
+
+def test_a_lost_answer_is_not_journalled_as_a_refusal(run: Run) -> None:
+    with pytest.raises(Unreachable):
+        mutate(Scripted({"delete_table": Unreachable("no answer")}), run, "dynamodb", "delete_table", "t", {})
+    outcome = run.find("outcome", operation="DeleteTable")
+    assert outcome is not None
+    assert (outcome.data["unanswered"], "refused" in outcome.data) == ("OPS-E903", False)
 
 
 def test_a_token_depends_on_the_run_and_on_every_parameter(run: Run) -> None:

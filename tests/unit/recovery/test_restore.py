@@ -123,6 +123,37 @@ def test_a_refused_restore_gives_no_right_to_the_name(run: Run, clock: ManualClo
         start_restore(control, REQUEST, run, clock, PROGRESS)
 
 
+MADE = {"SourceTableArn": ARN, "RestoreDateTime": START - timedelta(hours=1)}
+
+
+def test_a_restore_whose_answer_was_lost_is_ours_when_aws_makes_it(run: Run, clock: ManualClock) -> None:
+    looks = [not_found(), table("CREATING", RestoreSummary=MADE)]
+    control = restoring(
+        describe_table=by_name(t=table(), drill_new=lambda: looks.pop(0)),
+        restore_table_to_point_in_time=Unreachable("no answer"),
+    )
+    started = start_restore(control, REQUEST, run, clock, PROGRESS)
+    assert (started.adopted, started.restored_to) == (True, START - timedelta(hours=1))
+
+
+def test_a_restore_whose_answer_was_lost_and_that_shows_later_is_ours_too(run: Run, clock: ManualClock) -> None:
+    with pytest.raises(Unreachable):
+        start_restore(restoring(restore_table_to_point_in_time=Unreachable("no answer")), REQUEST, run, clock, PROGRESS)
+    looks = [not_found(), not_found(), table("CREATING", RestoreSummary=MADE)]
+    control = restoring(
+        describe_table=by_name(t=table(), drill_new=lambda: looks.pop(0)),
+        restore_table_to_point_in_time=refused("TableAlreadyExistsException"),
+    )
+    assert start_restore(control, REQUEST, run, clock, PROGRESS).adopted
+
+
+def test_a_throttled_restore_is_asked_for_again(run: Run, clock: ManualClock) -> None:
+    answers = [Throttled("slow"), refused("LimitExceededException"), {"TableDescription": {"TableId": "id-2"}}]
+    control = restoring(restore_table_to_point_in_time=answers)
+    assert not start_restore(control, REQUEST, run, clock, PROGRESS).adopted
+    assert len(control.asked("restore_table_to_point_in_time")) == 3
+
+
 def killed_after_intent(tmp_path: Path, clock: ManualClock) -> str:
     with open_run(tmp_path, ["restore"], clock, Random(1)) as first:
         first.intent(
@@ -137,6 +168,8 @@ def killed_after_intent(tmp_path: Path, clock: ManualClock) -> str:
     [
         (table("CREATING", RestoreSummary={"SourceTableArn": ARN}), True),
         (table("CREATING", RestoreSummary={"SourceTableArn": ARN + "2"}), False),
+        (table("CREATING", RestoreSummary=MADE), True),
+        (table("CREATING", RestoreSummary={**MADE, "RestoreDateTime": START - timedelta(hours=2)}), False),
         (table(CreationDateTime=START + timedelta(seconds=5)), True),
         (table(CreationDateTime=START - timedelta(days=1)), False),
     ],
