@@ -74,7 +74,7 @@ class ConditionalWriter:
             params["ExpressionAttributeNames"] = {"#k": keys.partition}
         else:
             value = entry.item.get(self.newer_by)
-            if not isinstance(value, dict) or len(value) != 1 or not value.keys() <= _COMPARABLE:
+            if not isinstance(value, dict) or len(value) != 1 or not _COMPARABLE.issuperset(value):
                 raise Unacceptable(f"no attribute '{self.newer_by}' of type S, N or B to compare by")
             params["ConditionExpression"] = "attribute_not_exists(#v) OR #v < :v"
             params["ExpressionAttributeNames"] = {"#v": self.newer_by}
@@ -130,7 +130,7 @@ class _Run:
                 self._settle(ended)
         # What never ended was not read, as far as the counts go.
         counts = self._writer.counts
-        counts.read = counts.written + counts.unchanged + counts.duplicates + counts.rejected
+        counts.read = counts.written + counts.unchanged + counts.rejected
 
     def _settle(self, ended: Ended[_Put]) -> None:
         put, outcome = ended.ticket, ended.outcome

@@ -127,7 +127,7 @@ def test_whatever_the_order_of_the_answers_the_table_is_what_the_rule_says(seed:
     assert table.items == wanted
     assert counts == writer.settled
     assert (counts.read, counts.rejected, counts.duplicates) == (60, 0, 0)
-    assert told == sorted(told)
+    assert told == sorted(set(told))
     assert told[-1] == 60
 
 
@@ -234,9 +234,10 @@ def test_a_request_that_dynamodb_cannot_read_is_rejected_and_its_neighbours_are_
 
 
 def test_an_input_shorter_than_what_was_written_before_is_an_error() -> None:
-    writer = ConditionalWriter(plane(PutTable()), TARGET, resumed=WriteCounts(read=3, written=3))
-    with pytest.raises(AccountingMismatch):
-        writer.put_lines(some_lines(some_items(2)))
+    for count, before in ((2, 3), (0, 1)):
+        writer = ConditionalWriter(plane(PutTable()), TARGET, resumed=WriteCounts(read=before, written=before))
+        with pytest.raises(AccountingMismatch):
+            writer.put_lines(some_lines(some_items(count)))
 
 
 def test_a_conditional_write_stays_within_its_units() -> None:

@@ -356,3 +356,24 @@ def test_rejected_lines_that_the_disk_does_not_take_end_the_run(tmp_path: Path) 
         letters._file = usual
     assert "No space left" in caught.value.why
     assert letters.count == 0
+
+
+def test_a_last_checkpoint_that_cannot_be_written_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[str] = []
+
+    def full(path: Path, text: str) -> None:
+        if path.name == "checkpoint.json":
+            saved.append(text)
+            raise OSError(28, "No space left on device")
+        replace_file(path, text)
+
+    monkeypatch.setattr(durable, "replace_file", full)
+    kept = Checkpoint(tmp_path / "checkpoint.json", "lines", StillClock(), float("inf"))
+    kept._saved_at = 0.0
+    with pytest.raises(RunFolderUnusable) as caught:
+        put_lines(writer(MemoryTable()), some_lines(some_items(40)), kept, dead(tmp_path))
+    assert caught.value.changed == "40 items were written before"
+    kept.save(WriteCounts())
+    assert len(saved) == 1, "a file that could not be written is not written behind its back"

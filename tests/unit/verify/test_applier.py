@@ -96,6 +96,53 @@ def test_an_item_with_a_further_attribute_is_put_back_when_it_was_removed() -> N
     assert [*table.items.values()] == [theirs]
 
 
+class Kept:
+    """What is aside, step by step, beside what the table did."""
+
+    def __init__(self, table: WritableTable) -> None:
+        self.told: list[tuple[str, Item, list[str]]] = []
+        self._table = table
+
+    def removed(self, item: Item) -> None:
+        self.told.append(("removed", item, [operation for operation, _ in self._table.writes]))
+
+    def settled(self, item: Item) -> None:
+        self.told.append(("settled", item, [operation for operation, _ in self._table.writes]))
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_what_is_to_be_put_back_is_kept_aside_before_and_until_its_key_holds_an_item(taken: bool) -> None:
+    table, theirs, newer = WritableTable(), {**OLD, "theirs": {"S": "x"}}, item(1, a="newer")
+    table.hold(theirs)
+    if taken:
+        table.meanwhile = lambda operation, params: table.hold(newer) if operation == "PutItem" else None
+    kept = Kept(table)
+    applier(table, aside=kept).apply(Change(key(1), OLD, None))
+    assert kept.told == [("removed", theirs, ["DeleteItem"]), ("settled", theirs, ["DeleteItem", "PutItem"])]
+    kept.told.clear()
+    table.hold(OLD)
+    applier(table, aside=kept).apply(Change(key(1), OLD, None))
+    assert kept.told == [], "an item that was as expected is not put back"
+
+
+def test_what_could_not_be_put_back_stays_aside() -> None:
+    table, theirs = WritableTable(), {**OLD, "theirs": {"S": "x"}}
+    table.hold(theirs)
+
+    def refuse(operation: str, params: dict[str, Any]) -> None:
+        if operation == "PutItem":
+            raise Failure("ExpiredTokenException", "expired", 400)
+
+    table.meanwhile, kept = refuse, Kept(table)
+    with pytest.raises(CredentialsUnusable):
+        applier(table, aside=kept).apply(Change(key(1), OLD, None))
+    assert [what for what, _, _ in kept.told] == ["removed"]
+    table.meanwhile = lambda operation, params: None
+    assert applier(table, aside=kept).put_back(key(1), theirs) is True
+    assert [what for what, _, _ in kept.told] == ["removed", "settled"]
+    assert [*table.items.values()] == [theirs]
+
+
 def test_an_item_is_not_put_back_over_one_that_came_meanwhile() -> None:
     table, theirs, newer = WritableTable(), {**OLD, "theirs": {"S": "x"}}, item(1, a="newer")
     table.hold(theirs)

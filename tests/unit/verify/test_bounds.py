@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -146,6 +149,16 @@ def test_notes_tell_what_they_were_told(limit: int, tmp_path: Path) -> None:
     assert [told[row.place] for row in kept] == given
     notes.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_notes_that_a_full_disk_does_not_take_are_told_when_they_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.BytesIO):
+        def flush(self) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: Full())
+    with pytest.raises(RunFolderUnusable, match="cannot hold the records"):
+        Notes(memory_limit_bytes=0).add(records(1)[0])
 
 
 def test_notes_may_be_read_between_being_written(tmp_path: Path) -> None:

@@ -514,10 +514,30 @@ def test_an_item_that_is_not_well_formed_is_counted_wherever_it_stands(tmp_path:
 
 
 def test_processors_are_those_that_the_process_may_use_where_the_system_tells(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 2, 5}, raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0: {0, 2, 5}}[pid], raising=False)
     assert processors() == 3
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: 7)
     assert processors() == 7
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert processors() == 1
+
+
+def test_how_a_process_ended_is_told_by_the_last_that_it_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    [file] = export(tmp_path, lines(items(2)))
+    ending = tmp_path / "python"
+    ending.write_text("#!/bin/sh\ncat > /dev/null\nprintf 'first\\nwhy \\377\\n' >&2\nexit 3\n")
+    ending.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(ending))
+    with pytest.raises(OpsError) as caught:
+        run_jobs([[ReadJob(KEYS, ((0, file),), tmp_path)]] * 2)
+    assert caught.value.what == "a process of the comparison ended with 3"
+    assert caught.value.why == "why \ufffd"
+
+
+def test_when_one_process_fails_the_others_are_ended_at_once(tmp_path: Path) -> None:
+    [bad] = export(tmp_path, b"{}\n")
+    endless = tmp_path / "endless.json"
+    os.mkfifo(endless)
+    with pytest.raises(BadArgument, match="line 1 is not an item"):
+        run_jobs([[ReadJob(KEYS, ((0, bad),), tmp_path)], [ReadJob(KEYS, ((0, LineFile(endless)),), tmp_path)]])
