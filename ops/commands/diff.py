@@ -12,7 +12,7 @@ from ops.commands._flow import one_of, open_session, proof_shape
 from ops.commands._options import Keys, MaxRcu, Processes
 from ops.errors import BadArgument
 from ops.report.json import to_data
-from ops.report.text import comparison
+from ops.report.text import comparison, counts
 
 if TYPE_CHECKING:
     from ops.flows.session import Session
@@ -68,9 +68,9 @@ def diff(
     result = proof_shape(proof, limit=limit)
     if form == "full":
         result["differences"] = to_data(proof.differences[:limit])
-    lines = comparison(proof, limit, values=form == "full")
+    lines = comparison(proof, limit, values=form == "full", without=ignore or ())
     if form == "summary":
-        lines = lines[:1]
+        lines = counts(proof, ignore or ())
     app.finish(Outcome(result, lines, errors=verifying.proof_problems(proof, left, right)))
 
 
@@ -89,7 +89,7 @@ def _write_patch(
     made = patching.write_patch(session, left, right, ignore, out, limits)
     result = proof_shape(made.proof, limit=limit)
     result["patch"] = {"file": str(out), "changes": made.changes, "left_out": made.left_out}
-    lines = [*comparison(made.proof, limit), f"  patch      {out}: {made.changes:,} changes"]
+    lines = [*comparison(made.proof, limit, without=ignore), f"  patch      {out}: {made.changes:,} changes"]
     if made.left_out:
         lines.append(f"  left out   {made.left_out:,} differences that no patch can mend")
     errors = verifying.proof_problems(made.proof, left, right)

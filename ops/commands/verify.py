@@ -68,10 +68,10 @@ def verify(
     )
     found = verifying.verify(session, subject, against, options)
     errors = verifying.problems(found, subject, against)
-    app.finish(Outcome(_shape(found, limit), _lines(found, limit), errors=errors))
+    app.finish(Outcome(_shape(found, limit), _lines(found, limit, options.ignore), errors=errors))
 
 
-def _lines(found: Verification, limit: int) -> list[str]:
+def _lines(found: Verification, limit: int, ignored: tuple[str, ...]) -> list[str]:
     lines: list[str] = []
     if found.files is not None:
         bad = len(found.files.files_bad)
@@ -82,7 +82,7 @@ def _lines(found: Verification, limit: int) -> list[str]:
             )
         lines.extend(f"  {key}   {kind}" for key, kind in found.files.files_bad[:limit])
     if found.proof is not None:
-        lines.extend(comparison(found.proof, limit))
+        lines.extend(comparison(found.proof, limit, without=ignored))
         lines.extend(facts([("weakness", found.proof.expected.info.weakness)]))
     if found.control is not None:
         planted, caught = len(found.control.planted), len(found.control.found)

@@ -45,8 +45,19 @@ def facts(pairs: Sequence[tuple[str, object]]) -> list[str]:
 _SIGNS = {"missing": "-", "extra": "+", "changed": "~", "duplicate": "=", "shape": "!"}
 
 
-def comparison(proof: Comparison, limit: int, *, values: bool = False) -> list[str]:
-    """The verdict line of a comparison and its differing keys."""
+def comparison(proof: Comparison, limit: int, *, values: bool = False, without: Sequence[str] = ()) -> list[str]:
+    """The verdict of a comparison and its differing keys; `without`: attributes that were left out."""
+    lines = counts(proof, without)
+    for one in proof.differences[:limit]:
+        lines.extend(_difference(one, values=values))
+    unseen = proof.differing - min(limit, len(proof.differences))
+    if unseen > 0:
+        lines.append(f"  ... and {unseen:,} more: --limit shows more of them")
+    return lines
+
+
+def counts(proof: Comparison, without: Sequence[str] = ()) -> list[str]:
+    """The verdict line of a comparison, and everything that it does not speak of."""
     verdict = "equal" if proof.equal else "VOID: nothing proven" if proof.void else "DIFFERENT"
     lines = [
         f"{verdict}: {proof.expected.items:,} expected, {proof.found.items:,} found"
@@ -54,12 +65,9 @@ def comparison(proof: Comparison, limit: int, *, values: bool = False) -> list[s
     ]
     if proof.duplicates or proof.shape:
         lines.append(f"  duplicate {proof.duplicates:,}   unusable {proof.shape:,}")
+    if without:
+        lines.append(f"  left out   attributes {', '.join(without)}: nothing is said about them")
     lines.extend(f"  left out by rule {rule}: {count:,}" for rule, count in sorted(proof.ignored.items()))
-    for one in proof.differences[:limit]:
-        lines.extend(_difference(one, values=values))
-    unseen = proof.differing - min(limit, len(proof.differences))
-    if unseen > 0:
-        lines.append(f"  ... and {unseen:,} more: --limit shows more of them")
     return lines
 
 

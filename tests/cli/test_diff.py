@@ -64,6 +64,21 @@ def test_ignored_attributes_are_left_out_on_both_sides(stage: Stage, pair: Any) 
     assert stage.ops("diff", *pair, "--ignore", "id").code == 2
 
 
+def test_what_was_left_out_is_always_said(stage: Stage, pair: Any) -> None:
+    twin = stage.declare(items=20, stem="ignoring")
+    for words in (
+        ("diff", twin, pair[0], "--format", "summary"), ("diff", *pair, "--format", "full"),
+        ("verify", twin, "--against", pair[0]),
+    ):  # fmt: skip
+        done = stage.ops(*words, "--ignore", "popularity", "--ignore", "markets")
+        assert "  left out   attributes popularity, markets: nothing is said about them" in done.out.splitlines()
+    expired = {"expires_at": {"N": str(int(stage.now().timestamp()) - 3600)}}
+    stage.put(twin, [{"artist_id": {"S": "ttl"}, "id": {"S": "past"}, **expired}])
+    done = stage.ops("diff", twin, pair[0], "--format", "summary")
+    assert done.code == 0
+    assert "  left out by rule ttl: 1" in done.out.splitlines()
+
+
 def test_equal_sides_are_exit_0(stage: Stage, pair: Any) -> None:
     done = stage.ops("diff", pair[0], f"ddb:{pair[0]}", "-o", "json")
     assert done.code == 0, done.err
@@ -99,7 +114,8 @@ def test_a_read_limit_is_kept_and_a_bad_one_is_a_usage_error(stage: Stage, pair:
     done = stage.ops("diff", *pair, "--max-rcu", "5", "--format", "summary")
     assert done.code == 4, done.err
     assert "20 expected, 20 found   missing 1   extra 1   changed 2" in done.out
-    assert stage.ops("verify", pair[0], "--against", f"ddb:{pair[0]}", "--max-rcu", "5").code == 0
+    twin = stage.declare(items=20, stem="twin")
+    assert stage.ops("verify", pair[0], "--against", twin, "--max-rcu", "5").code == 0
     bad = stage.ops("diff", *pair, "--max-rcu", "many")
     assert bad.code == 2
     assert "'many' is no number of capacity units" in bad.err
