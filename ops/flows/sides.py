@@ -304,6 +304,18 @@ def without(side: Side, names: tuple[str, ...], keys: KeySchema) -> Side:
     return Without(side, frozenset(names))
 
 
+def are_one(left: Side, right: Side) -> bool:
+    """Whether both sides are the same thing, by whatever names they were given."""
+    one, other = (side.base if isinstance(side, Without) else side for side in (left, right))
+    if isinstance(one, TableSide) and isinstance(other, TableSide):
+        return one.table.arn == other.table.arn and one.index == other.index
+    if one.info.kind != other.info.kind:
+        return False
+    if one.info.kind == "lines":
+        return Path(one.info.where).samefile(other.info.where)
+    return one.info.where == other.info.where
+
+
 def why_void(proof: Comparison) -> str:
     """Why a comparison proves nothing."""
     if not proof.void:

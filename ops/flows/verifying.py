@@ -70,6 +70,12 @@ def verify(session: Session, subject: str, against: str | None, options: VerifyO
         return Verification("bytes", files)
     with work_folder() as folder, session.progress.phase("compare", f"every item of {subject} against {against}"):
         expected, found, keys, ttl = open_both(session, against, subject, options.ignore, folder, options.limits)
+        if sides.are_one(expected, found):
+            raise BadArgument(
+                f"{subject} would be held against itself",
+                why="what is missing from it is missing on both sides",
+                fix=(f"ops verify {subject} --against s3://...|backup:ARN|ddb:NAME|FILE",),
+            )
         left, right = gather_all((expected, found), folder, workers=options.limits.processes)
         with left, right:
             rule = sides.ttl_rule(session, ttl)
