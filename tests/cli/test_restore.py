@@ -38,6 +38,20 @@ def test_a_restore_to_a_second_brings_back_items_and_settings_and_proves_both(st
     assert "taken now: AWS bills it by table size" in done.err
 
 
+def test_an_item_alive_at_the_restored_second_must_be_there_also_when_it_has_expired_since(stage: Stage) -> None:
+    """TTL is off on a restored table until the proof: nothing but a loss can explain that it is not there."""
+    table, other = stage.declare(items=5), stage.declare(items=5)
+    soon = str(int(stage.now().timestamp()) + 60)
+    stage.put(other, [{"artist_id": {"S": "ttl"}, "id": {"S": "soon"}, "expires_at": {"N": soon}}])
+    stage.advance(2)
+    moment = stage.now().isoformat()
+    stage.advance(400)
+    manifest = stage.ops("export-s3", other, "--at", moment, "-o", "json").document["result"]["manifest"]
+    done = stage.ops("restore", table, "--at", moment, "--expect", manifest, "-o", "json")
+    proof = done.document["result"]["proof"]
+    assert (done.code, proof["missing"], proof["ignored"]) == (4, 1, {})
+
+
 def test_the_restored_table_has_the_contract_again_by_aws_own_word(stage: Stage) -> None:
     table = stage.declare(items=5)
     done = stage.ops("restore", table, "--latest", "--as", f"{table}-again")
