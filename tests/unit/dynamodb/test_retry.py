@@ -30,6 +30,14 @@ def test_an_endpoint_that_is_not_reached_is_given_up_sooner() -> None:
     assert spent_after(*[BROKEN] * 3) == [False, False, True]
 
 
+@pytest.mark.parametrize(("failure", "times"), [(SLOW, 10), (BROKEN, 4)])
+def test_without_another_policy_aws_is_asked_ten_times_and_what_cannot_be_reached_four_times(
+    failure: Failure, times: int
+) -> None:
+    tries, policy = Tries(), RetryPolicy()
+    assert [tries.spent(failure, policy) for _ in range(times)] == [False] * (times - 1) + [True]
+
+
 def test_an_answer_between_shows_that_the_endpoint_is_reached() -> None:
     assert spent_after(BROKEN, BROKEN, SLOW, BROKEN, BROKEN) == [False] * 5
 
