@@ -62,11 +62,11 @@ def restore(
     }  # fmt: skip
     chosen = [one for one in restore_plan.WAYS if given[one]]
     app_of(context, "restore")
-    if len(chosen) != 1 and resume is None:
+    if len(chosen) > 1 or (not chosen and (resume is None or dry_run)):
         raise BadArgument("choose one of --at T, --latest, --backup ARN, --deleted")
     app, session, table = open_table(context, "restore", resource)
     options = restore_plan.RestoreOptions(
-        way=chosen[0] if chosen else "latest",
+        way=chosen[0] if chosen else None,
         at=moment(session, at),
         backup=backup,
         target=target,
@@ -84,7 +84,7 @@ def restore(
     _refuse_unconfirmed(app, session, table, options, confirm)
     with app.run(session, resume) as run:
         done = restoring.restore(session, run, table, options)
-        errors = restoring.problems(done, proof_waived=expect == "none")
+        errors = restoring.problems(done, proof_waived=restoring.proof_waived(run))
         following: tuple[str, ...] = (f"ops settings diff ddb:{done.target} --against {resource}",)
         if table.logical is not None and not options.cutover:
             switch = f"--cutover pointer --confirm {table.logical}"

@@ -91,6 +91,6 @@ def apply(
             app.voice.say(line)
         app.confirm(f"apply {len(plan.changes)} changes to {plan.table}?", yes=yes)
     with app.run(session, resume) as run:
-        outcome = settings.apply(session, run, target, against, chosen)
-        errors = settings.problems(outcome, resource)
+        outcome = settings.apply(session, run, target, against, chosen, app.options.timeout_s)
+        errors = settings.problems(outcome, resource, against)
         app.finish(Outcome(settings_shape(outcome), settings_lines(outcome), errors=errors, run=run.id))

@@ -16,6 +16,7 @@ from ops.flows.session import Session
 from ops.model.recovery import BackupEntry
 from ops.recovery import backups, pitr, tables
 from ops.recovery.restore import target_name
+from ops.runs import Run
 
 Way = Literal["at", "latest", "backup", "deleted"]
 WAYS: tuple[Way, ...] = ("at", "latest", "backup", "deleted")
@@ -23,9 +24,12 @@ WAYS: tuple[Way, ...] = ("at", "latest", "backup", "deleted")
 
 @dataclass(frozen=True, slots=True)
 class RestoreOptions:
-    """What was asked for; `expect` is auto, none, or the address of an expected side."""
+    """What was asked for; `expect` is auto, none, or the address of an expected side.
 
-    way: Way
+    `way` may be left out, as None, when a run is gone on with.
+    """
+
+    way: Way | None
     at: datetime | None = None
     backup: str | None = None
     target: str | None = None
@@ -82,6 +86,8 @@ def plan_restore(session: Session, table: TableTarget, options: RestoreOptions) 
 
     TableNotFound, PitrOff, OutsideWindow with both bounds, BackupGone, TargetExists.
     """
+    if options.way is None:
+        raise BadArgument("choose one of --at T, --latest, --backup ARN, --deleted")
     if options.target is not None:
         check_table_name(options.target)
     moment, backup = _source(session, table, options)
@@ -100,6 +106,32 @@ def plan_restore(session: Session, table: TableTarget, options: RestoreOptions) 
         contract=options.contract,
         cutover=options.cutover,
     )
+
+
+def refuse_other_options(session: Session, run: Run, plan: RestorePlan, options: RestoreOptions) -> None:
+    """BadArgument when a resumed run is asked for something else than it was begun with."""
+    contract = {True: "contract", False: "none"}
+    asked = {
+        "way": (options.way, plan.way),
+        "at": (options.at and rfc3339(options.at), rfc3339(plan.restored_to)),
+        "backup": (options.backup, _name_or_arn(session, plan, options.backup)),
+        "as": (options.target, plan.target),
+        "expect": (None if options.expect == "auto" else options.expect, plan.expect),
+        "settings": (None if options.contract else "none", contract[plan.contract]),
+    }
+    for name, (given, before) in asked.items():
+        if given is not None and given != before:
+            raise BadArgument(
+                f"run {run.id} was begun with {name} {before}, not {given}",
+                why="a run goes on with what it began with",
+                fix=("leave the option out", "begin a new run"),
+            )
+
+
+def _name_or_arn(session: Session, plan: RestorePlan, asked: str | None) -> str | None:
+    if asked is None or plan.backup_arn is None or asked.startswith("arn:"):
+        return plan.backup_arn
+    return backups.describe_backup(session.aws, plan.backup_arn).name
 
 
 def _source(session: Session, table: TableTarget, options: RestoreOptions) -> tuple[datetime, BackupEntry | None]:

@@ -13,7 +13,7 @@ from ops.flows import settings as settings_flow
 from ops.flows.backing_up import work_folder
 from ops.flows.common import Phases, options_of, owns, resumable
 from ops.flows.expecting import Expectation
-from ops.flows.restore_plan import RestoreOptions, RestorePlan, plan_restore
+from ops.flows.restore_plan import RestoreOptions, RestorePlan, plan_restore, refuse_other_options
 from ops.flows.session import Session
 from ops.model.proof import Comparison, SettingsOutcome
 from ops.model.recovery import BackupEntry, RestoreResult
@@ -33,17 +33,29 @@ def restore(session: Session, run: Run, table: TableTarget, options: RestoreOpti
     `proof` is None when there was no expected side; the notes say why. A resumed run ends with the same result.
     """
     with resumable(session, run, f"restore {owns(table)}"):
-        return _Restore(session, run, table, _plan_or_resume(session, run, table, options), options.timeout_s).result()
+        plan = _plan_or_resume(session, run, table, options)
+        # a cutover has moved the logical name to our target: a run that was ended then still is about its source
+        source = replace(table, physical=plan.source)
+        return _Restore(session, run, source, plan, options.timeout_s).result()
 
 
 def _plan_or_resume(session: Session, run: Run, table: TableTarget, options: RestoreOptions) -> RestorePlan:
     if run.find("options") is None:
         options_of(run, **plan_restore(session, table, options).journal())
     plan = RestorePlan.of(options_of(run))
-    if plan.source != table.physical:
-        raise BadArgument(f"run {run.id} is a restore of {plan.source}, not of {table.physical}")
+    if table.physical not in (plan.source, plan.target):
+        raise BadArgument(
+            f"run {run.id} is a restore of {plan.source}, not of {table.physical}",
+            fix=(f"ops restore ddb:{plan.source} --resume {run.id}",),
+        )
+    refuse_other_options(session, run, plan, options)
     # asked for when the run is gone on with: a table is often switched to only after a look at it
     return replace(plan, cutover=plan.cutover or options.cutover)
+
+
+def proof_waived(run: Run) -> bool:
+    """Whether the run was begun with `--expect none`."""
+    return options_of(run).get("expect") == "none"
 
 
 class _Restore:
@@ -117,7 +129,9 @@ class _Restore:
         """A window that is still one fractional instant cannot be named in whole seconds, only as "latest"."""
         if self.plan.way != "at" or self.run.find("intent", target=self.plan.target) is not None:
             return False
-        return pitr.pinned(pitr.restorable_window(self.session.aws, self.plan.source, self.table.region))
+        window = pitr.restorable_window(self.session.aws, self.plan.source, self.table.region)
+        # one that was opened anew since the plan holds another moment, which nobody has asked for
+        return pitr.pinned(window) and window.latest == self.plan.restored_to
 
     def _wanted(self, backup: BackupEntry | None) -> TableSettings | None:
         if not self.plan.contract:
@@ -149,7 +163,7 @@ class _Restore:
             changes = reapply.plan(read_settings(self.session.aws, self.plan.target), wanted)
             made = reapply.apply(
                 self.session.aws, self.plan.target, changes, stage=stage, run=self.run,
-                clock=self.session.clock, progress=self.session.progress,
+                clock=self.session.clock, progress=self.session.progress, timeout_s=self.timeout_s,
             )  # fmt: skip
         return settings_flow.merged(before, made)
 
@@ -219,7 +233,7 @@ def problems(result: RestoreResult, *, proof_waived: bool) -> tuple[OpsError, ..
     """What keeps a finished restore from exit 0; `proof_waived` when `--expect none` was asked for."""
     found = list(_item_problems(result, proof_waived))
     if result.settings.checked:
-        found.extend(settings_flow.problems(result.settings, f"ddb:{result.target}"))
+        found.extend(settings_flow.problems(result.settings, f"ddb:{result.target}", f"ddb:{result.source}"))
     for one in found:
         one.changed = f"table {result.target} was made and stays; {result.source} was not touched"
     return tuple(found)

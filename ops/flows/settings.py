@@ -89,7 +89,12 @@ def plan_apply(
 
 
 def apply(
-    session: Session, run: Run, table: TableTarget, against: str | None = None, only: tuple[str, ...] = ()
+    session: Session,
+    run: Run,
+    table: TableTarget,
+    against: str | None = None,
+    only: tuple[str, ...] = (),
+    timeout_s: float | None = None,
 ) -> SettingsOutcome:
     """Set what differs and read it back; nothing is ever removed."""
     asked = ("--against", against) if against else ()
@@ -104,7 +109,7 @@ def apply(
             with session.progress.phase("settings", f"{stage}: {_count(changes, stage)} changes on {table.physical}"):
                 made = reapply.apply(
                     session.aws, table.physical, changes, stage=stage, run=run, clock=session.clock,
-                    progress=session.progress, region=table.region,
+                    progress=session.progress, region=table.region, timeout_s=timeout_s,
                 )  # fmt: skip
             outcome = merged(outcome, made)
         skip = tuple(name for name in flatten(wanted) if not _chosen(name, only))
@@ -143,8 +148,8 @@ def merged(first: SettingsOutcome, second: SettingsOutcome) -> SettingsOutcome:
     )
 
 
-def problems(outcome: SettingsOutcome, table: str) -> tuple[OpsError, ...]:
-    """SettingsDiffer when a read-back is not as wanted and does not wait for a date."""
+def problems(outcome: SettingsOutcome, table: str, against: str | None = None) -> tuple[OpsError, ...]:
+    """SettingsDiffer when a read-back is not as wanted and does not wait for a date; `against` as it was asked for."""
     if outcome.restored:
         return ()
     waiting = {name for name, _ in outcome.pending}
@@ -155,6 +160,6 @@ def problems(outcome: SettingsOutcome, table: str) -> tuple[OpsError, ...]:
             what,
             why="; ".join(f"{one.setting}: wanted {one.wanted}, found {one.found}" for one in wrong[:5]),
             changed=f"applied: {', '.join(outcome.applied) or 'nothing'}",
-            fix=(f"ops settings diff {table}",),
+            fix=(f"ops settings diff {table}" + (f" --against {shlex.quote(against)}" if against else ""),),
         ),
     )

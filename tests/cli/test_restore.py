@@ -239,6 +239,69 @@ def test_a_restore_whose_answer_is_lost_on_the_way_is_not_taken_for_somebody_els
     assert done.document["result"]["proof"]["equal"] is True
 
 
+def newest_run(stage: Stage) -> str:
+    return max(path.name for path in stage.runs.iterdir())
+
+
+def test_a_resumed_restore_of_which_no_proof_was_asked_needs_none(stage: Stage) -> None:
+    table = stage.declare(items=2)
+    target = f"{table}-unproven"
+    words = ("restore", table, "--latest", "--as", target, "--expect", "none")
+    stopped = stage.interrupted("UpdateContinuousBackups", target, *words)
+    assert stopped.code == 130, stopped.err
+    line = next(one for one in stopped.err.splitlines() if "--resume" in one)
+    done = stage.ops(*line.split("ops ", 1)[1].split(), "-o", "json")
+    assert (done.code, done.document["result"]["proof"]) == (0, None), done.err
+
+
+def test_a_resumed_restore_is_not_asked_for_something_else(stage: Stage) -> None:
+    table = stage.declare(items=2)
+    target = f"{table}-begun"
+    at = f"{stage.now() - timedelta(seconds=330):%Y-%m-%dT%H:%M:%SZ}"
+    stopped = stage.interrupted("UpdateContinuousBackups", target, "restore", table, "--at", at, "--as", target)
+    assert stopped.code == 130, stopped.err
+    resumed = ("restore", table, "--resume", newest_run(stage))
+    for option, value in (
+        ("--as", "other"), ("--at", "2026-11-20T10:00:00Z"), ("--backup", "nightly"), ("--expect", "none"),
+        ("--settings", "none"),
+    ):  # fmt: skip
+        other = stage.ops(*resumed, option, value)
+        assert (other.code, "was begun with" in other.err) == (2, True), (option, other.err)
+    for option in ("--latest", "--deleted"):
+        other = stage.ops(*resumed, option)
+        assert (other.code, "was begun with" in other.err) == (2, True), (option, other.err)
+    done = stage.ops(*resumed, "--at", at, "--as", target)
+    assert done.code == 0, done.err
+
+
+def test_a_cutover_that_was_interrupted_is_gone_on_with(stage: Stage) -> None:
+    table = stage.declare(items=3)
+    target = f"{table}-cut"
+    words = ("restore", table, "--latest", "--as", target, "--cutover", "pointer", "--confirm", table)
+    stopped = stage.interrupted("PutParameter", target, *words)
+    assert stopped.code == 130, stopped.err
+    line = next(one for one in stopped.err.splitlines() if "--resume" in one)
+    stage.client("ssm").put_parameter(Name=f"/music/dev/tables/{table}", Value=target, Type="String", Overwrite=True)
+    done = stage.ops(*line.split("ops ", 1)[1].split(), "-o", "json")
+    assert done.code == 0, done.err
+    assert done.document["result"]["source"] == table
+    assert done.document["result"]["proof"]["equal"] is True
+
+
+def test_a_window_that_was_opened_anew_meanwhile_does_not_change_the_second(stage: Stage) -> None:
+    table = stage.declare(items=2)
+    target, at = f"{table}-then", f"{stage.now() - timedelta(seconds=330):%Y-%m-%dT%H:%M:%SZ}"
+    stopped = stage.interrupted("ListExports", table, "restore", table, "--at", at, "--as", target)
+    assert stopped.code == 130, stopped.err
+    for enabled in (False, True):
+        stage.dynamodb.update_continuous_backups(
+            TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": enabled}
+        )
+    done = stage.ops("restore", table, "--resume", newest_run(stage))
+    assert (done.code, "OPS-E603" in done.err) == (6, True), done.err
+    assert target not in stage.tables_now()
+
+
 def test_another_run_never_adopts_the_table_of_an_interrupted_one(stage: Stage) -> None:
     table = stage.declare(items=2)
     target = f"{table}-mine"

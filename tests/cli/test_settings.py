@@ -85,6 +85,20 @@ def test_an_interrupted_apply_goes_on_with_what_it_was_limited_to(stage: Stage, 
         assert "pitr" not in {one["setting"] for one in rest}
 
 
+def test_settings_that_aws_takes_long_to_make_are_waited_for_no_longer_than_was_said(stage: Stage, bare: str) -> None:
+    stage.control.set_durations(update_s=100.0)
+    try:
+        done = stage.ops("settings", "apply", bare, "--yes", "--timeout", "30s")
+        restored = stage.ops("restore", stage.declare(items=1), "--latest", "--timeout", "30s")
+    finally:
+        stage.control.set_durations(update_s=0.0)
+    for one in (done, restored):
+        assert (one.code, "OPS-E1201" in one.err) == (12, True), one.err
+    line = next(one for one in done.err.splitlines() if "--resume" in one)
+    late = stage.ops(*line.split("ops ", 1)[1].split(), "--timeout", "1h")
+    assert late.code == 0, late.err
+
+
 def test_a_dry_run_lists_the_changes_and_makes_none(stage: Stage, bare: str) -> None:
     done = stage.ops("settings", "apply", bare, "--dry-run")
     assert done.code == 0, done.err

@@ -74,6 +74,7 @@ def test_every_problem_of_a_restore_says_that_the_new_table_stays() -> None:
     assert codes(errors) == ["OPS-E401", "OPS-E402"]
     assert all("table t-r1 was made and stays" in one.changed for one in errors)
     assert "t1" in errors[0].why
+    assert errors[1].fix == ("ops settings diff ddb:t-r1 --against ddb:t",)
 
 
 def test_a_setting_that_waits_for_its_date_is_no_failure() -> None:
