@@ -22,6 +22,9 @@ from ops.verify.sides import LinesSide, Side, key_from_json
 #: One of each is planted: as the found side sees it, an item is extra, missing, or changed in one way.
 KINDS: tuple[str, ...] = ("removed", "added", "number", "type", "text", "attribute", "set", "binary", "empty", "flag")
 
+#: Records of which some are altered: enough to hold values of most types.
+CANDIDATES = 200
+
 #: Type tag and content of a value -> the value changed, or None.
 Alteration = Callable[[str, Any], AttributeValue | None]
 Judge = Callable[[Gathered, Gathered], Comparison]
@@ -79,14 +82,14 @@ def plant(
     """Choose records and alter them; keys that differ already, and items that may have expired, are left alone."""
     # an expired item on one side only is no difference, so to plant one would be to plant nothing
     fit = (one for one in side.records() if one.key.hex() not in spoken and not (ttl and ttl.covers(one)))
-    kinds, chosen = KINDS, _choose(fit, len(KINDS), random)
+    kinds, chosen = KINDS, _choose(fit, CANDIDATES, random)
     if not chosen:
         kinds, chosen = ("added",), _choose(side.records(), 1, random)
     items = side.items_for({one.key: key_from_json(one.key_json) for one in chosen})
     altered: dict[bytes, Record | None] = {}
     added: list[Record] = []
     planted: list[Difference] = []
-    for kind, record in zip(kinds, chosen, strict=False):
+    for kind, record in _assigned(kinds, chosen, items, keys):
         difference_key = key_from_json(record.key_json)
         if kind == "removed":
             altered[record.key] = None
@@ -99,6 +102,24 @@ def plant(
             altered[record.key] = _changed(record, items.get(record.key), kind, keys)
             planted.append(Difference("changed", record.key.hex(), difference_key))
     return AlteredSide(side, altered, tuple(added)), tuple(planted)
+
+
+def _assigned(
+    kinds: tuple[str, ...], chosen: list[Record], items: dict[bytes, Item], keys: KeySchema
+) -> Iterator[tuple[str, Record]]:
+    """A record of its own for each kind: one that has such a value, where there is any, and few others."""
+    fits = {
+        one.key: frozenset(kind for kind in _ALTERATIONS.keys() | {"attribute"} if alter(item, kind, keys) is not None)
+        for one in chosen
+        if (item := items.get(one.key)) is not None
+    }
+    left = list(chosen)
+    for kind in kinds:
+        if not left:
+            return
+        best = min(left, key=lambda one: (kind not in fits.get(one.key, ()), len(fits.get(one.key, ()))))
+        left.remove(best)
+        yield kind, best
 
 
 def _still(found: Gathered) -> Side:

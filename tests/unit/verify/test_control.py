@@ -130,6 +130,27 @@ def test_an_item_is_changed_as_its_kind_says_and_without_values_in_one_bit_of_it
                     assert (len(one.item), turned) == (32, 1 << 248)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_each_kind_falls_on_an_item_that_has_such_a_value(seed: int) -> None:
+    """Else the digest alone is altered, and a comparison that leaves binaries out, say, would pass its control."""
+    values: list[Item] = [
+        {"number": {"N": "1"}}, {"binary": {"B": "AQ=="}}, {"set": {"SS": ["a"]}}, {"flag": {"BOOL": True}},
+        {"empty": {"S": ""}}, {"text": {"S": "a"}}, {"number": {"N": "2"}},
+    ]  # fmt: skip
+    plain: list[Item] = [{"null": {"NULL": True}} for _ in range(150)]
+    items: list[Item] = [{"pk": {"S": str(number)}, **value} for number, value in enumerate([*values, *plain])]
+    altered, planted = plant(lines_side(items), KEYS, Random(seed), set())
+    record = recorder(KEYS)
+    before = {record(item).key: item for item in items}
+    done = {key: one.item for key, one in altered.altered.items() if one is not None}
+    made = {
+        kind: [key for key, item in done.items() if record(alter(before[key], kind, KEYS) or {}).item == item]
+        for kind in CHANGES
+    }
+    assert len(planted) == len(KINDS)
+    assert all(made.values()), made
+
+
 def test_planted_keys_are_not_read_again_on_a_live_table() -> None:
     items: list[Item] = [{**RICH, "pk": {"S": str(number)}} for number in range(30)]
     asked: list[int] = []
