@@ -11,6 +11,7 @@ from ops.errors import BadArgument, ControlMissed, ExportCorrupt, NotProven, Ops
 from ops.flows import keeping, sides
 from ops.flows.backing_up import work_folder
 from ops.flows.chained import addresses_of
+from ops.flows.net_lines import chain_of
 from ops.flows.sampling import Sample
 from ops.flows.session import Session
 from ops.flows.sides import Limits
@@ -173,8 +174,10 @@ def is_export(text: str) -> bool:
 
 def _files(session: Session, text: str, options: VerifyOptions) -> ExportFiles:
     """Every file of an export, and of the incremental ones that are named with it."""
-    read = []
-    for address in addresses_of(text):
+    read, addresses = [], addresses_of(text)
+    if len(addresses) > 1:  # files that are good one by one are no table where the changes do not follow
+        chain_of(session, addresses, KeySchema("unread"), {})
+    for address in addresses:
         export = open_export(session.aws, ExportAddress.parse(address))
         sample = options.sample
         only = None if sample is None else sample.places(len(export.files), Random(options.seed))

@@ -16,6 +16,7 @@ from ops.errors import BadArgument, ExportCorrupt, OpsError, SourceHasBadLines
 from ops.flows import into_outcome, into_table, verifying
 from ops.flows.importing_into import IntoOptions, plan_into
 from ops.flows.into_work import IntoResult
+from ops.flows.verifying import VerifyOptions
 from tests.cli.recovery_stage import BUCKET, Stage, track
 from tests.sandbox.flows.import_kit import Bench, Open, hand_made, line
 
@@ -100,6 +101,10 @@ def test_a_gap_between_exports_or_a_wrong_order_is_refused(bench: Bench) -> None
     for then in ((two,), (two, one)):
         with pytest.raises(BadArgument, match="but what comes before ends at"):
             bench.run(source, then=then)
+        with pytest.raises(BadArgument, match="but what comes before ends at"):
+            verifying.verify(bench.session, "+".join((source, *then)), None, VerifyOptions())
+    whole = verifying.verify(bench.session, f"{source}+{one}+{two}", None, VerifyOptions())
+    assert verifying.problems(whole, source, None) == ()
     with pytest.raises(BadArgument, match="holds changes, not a table"):
         bench.run(one)
     with pytest.raises(BadArgument, match="is a full export"):
