@@ -104,7 +104,7 @@ def seal_side(kept: keeping.KeptSeal) -> RecordsSide:
             f"{kept.where} has no records beside it: differing items could not be named",
             fix=(f"put {keeping.RECORDS} beside it",),
         )
-    stated = kept.seal.records_sha256
+    stated, before = kept.seal.records_sha256, _stamp(records)
     try:
         root = seal_of(read_records(records), kept.seal.subject, folder=records.parent).root
     except ValueError as error:
@@ -117,7 +117,21 @@ def seal_side(kept: keeping.KeptSeal) -> RecordsSide:
     info = SideInfo("seal", kept.where, kept.seal.subject.moment, kept.weakness)
     # An expiry that nothing vouches for must not explain why an item is missing.
     read = read_records if stated else _without_expiry
-    return RecordsSide(info, lambda: read(records), kept.seal.count)
+
+    def as_sealed() -> Iterator[Record]:
+        try:
+            yield from read(records)
+        except ValueError as error:
+            raise BackupGone(f"the records beside {kept.where} are not usable", why=str(error)) from error
+        if _stamp(records) != before:
+            raise BackupGone(f"the records beside {kept.where} changed after they were held against the seal")
+
+    return RecordsSide(info, as_sealed, kept.seal.count)
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    found = path.stat()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _without_expiry(records: Path) -> Iterator[Record]:

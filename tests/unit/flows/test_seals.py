@@ -60,6 +60,19 @@ def test_what_was_noted_beside_a_backup_is_refused_when_nested_deeper_than_can_b
         keeping.Note.from_json("[" * 100_000)
 
 
+@pytest.mark.parametrize("change", ["another item", "no record"])
+def test_records_that_change_after_they_were_held_against_the_seal_are_refused(path: Path, change: str) -> None:
+    expected = sides.seal_side(keeping.read_local_seal(path, path.parent))
+    now: list[Item] = [*ITEMS[:5], {**ITEMS[5], "v": {"S": "another"}}, EXPIRED]
+    records = path.with_name("records.jsonl")
+    if change == "another item":
+        write_records(map(recorder(KEYS, ttl="expires_at"), now), records)
+    else:
+        records.write_text("[]\n")
+    with pytest.raises(BackupGone, match=r"changed after|not usable"):
+        compare(expected, LinesSide(SideInfo("lines", "now"), lambda: iter(now), KEYS), keys=KEYS)
+
+
 def test_a_sealed_item_that_has_expired_may_be_missing_and_no_other(path: Path) -> None:
     result = compared(path, ITEMS)
     assert (result.equal, result.ignored) == (True, {"ttl": 1})
