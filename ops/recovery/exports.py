@@ -12,7 +12,7 @@ from ops.aws import AwsError, ControlPlane
 from ops.clock import Clock, rfc3339, whole_seconds
 from ops.errors import BadArgument, OpsError, OutsideWindow, PitrOff, RecoveryFailed, StillRunning, Throttled
 from ops.progress import Progress
-from ops.recovery.journal import mutate
+from ops.recovery.journal import mutate, params_digest
 from ops.recovery.waiting import wait_patiently
 from ops.runs import Run
 
@@ -46,7 +46,8 @@ def start_export(
     clock: Clock,
     progress: Progress,
 ) -> str:
-    """ARN of an accepted export. The same token and parameters give the same export again for eight hours.
+    """ARN of an accepted export, asked for once in a run. The same token and parameters give the same export again for
+    eight hours, which covers an answer that was lost; after them it would be another one, and billed again.
 
     PitrOff, OutsideWindow, TableNotFound: nothing was begun. `clock` is part of the signature of every start.
     """
@@ -67,10 +68,15 @@ def start_export(
     }
     if kind == "INCREMENTAL_EXPORT":
         wanted["IncrementalExportSpecification"] = _given(incremental)
+    wanted = _given(wanted)
+    own = _own_export(control, table_arn, wanted, run)
+    if own is not None:
+        progress.note(f"export {own.rpartition('/')[2]} was already asked for by this run: adopted")
+        return own
     notes = {"token": token, "export_type": kind, "at": None if at is None else rfc3339(whole_seconds(at))}
     try:
         answer = mutate(
-            control, run, "dynamodb", "export_table_to_point_in_time", table_arn, _given(wanted),
+            control, run, "dynamodb", "export_table_to_point_in_time", table_arn, wanted,
             region=table_arn.split(":")[3], notes=notes,
         )  # fmt: skip
     except AwsError as error:
@@ -78,6 +84,17 @@ def start_export(
     arn = str(answer["ExportDescription"]["ExportArn"])
     progress.note(f"export {arn.rpartition('/')[2]} accepted")
     return arn
+
+
+def _own_export(control: ControlPlane, table_arn: str, wanted: dict[str, Any], run: Run) -> str | None:
+    """What AWS has already answered this run for these very parameters, unless it failed."""
+    outcome = run.find(
+        "outcome", operation="ExportTableToPointInTime", target=table_arn, params_digest=params_digest(wanted)
+    )
+    if outcome is None or "ExportArn" not in outcome.data:
+        return None
+    arn = str(outcome.data["ExportArn"])
+    return None if describe_export(control, arn)["ExportStatus"] == "FAILED" else arn
 
 
 def _given(params: dict[str, Any]) -> dict[str, Any]:

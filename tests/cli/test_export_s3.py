@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from tests.cli.recovery_stage import Stage
+from tests.cli.recovery_stage import ACCOUNT, REGION, Stage
 
 
 def test_an_export_of_a_second_is_read_back_file_by_file(stage: Stage) -> None:
@@ -87,3 +87,17 @@ def test_an_incremental_export_holds_what_changed(stage: Stage) -> None:
     assert done.code == 0, done.err
     assert done.document["result"]["type"] == "INCREMENTAL_EXPORT"
     assert done.document["result"]["items"] == 1
+
+
+def test_an_export_that_is_gone_on_with_after_a_day_is_not_paid_twice(stage: Stage) -> None:
+    """AWS forgets a client token after eight hours: asked again, it would make another export."""
+    table = stage.declare(items=3)
+    stopped = stage.interrupted("DescribeExport", "", "export-s3", table)
+    assert stopped.code == 130, stopped.err
+    line = next(one for one in stopped.err.splitlines() if "--resume" in one)
+    stage.advance(24 * 3600)
+    done = stage.ops(*line.split("ops ", 1)[1].split(), "-o", "json")
+    assert done.code == 0, done.err
+    arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}"
+    listed = stage.dynamodb.list_exports(TableArn=arn)["ExportSummaries"]
+    assert [one["ExportArn"] for one in listed] == [done.document["result"]["arn"]]
