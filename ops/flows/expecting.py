@@ -11,6 +11,7 @@ from typing import Literal
 from ops.clock import rfc3339
 from ops.environment import TableTarget
 from ops.errors import (
+    AwsError,
     BackupGone,
     ExportCorrupt,
     ExportFiltered,
@@ -36,7 +37,7 @@ Kind = Literal["seal", "export", "new-export", "given", "none"]
 KINDS: tuple[Kind, ...] = ("seal", "export", "new-export", "given", "none")
 #: An expected side found by `auto` that cannot be had or used: the restore still finishes, as "not proven".
 UNUSABLE: tuple[type[OpsError], ...] = (
-    BackupGone, ExportCorrupt, ExportFiltered, NotAllowed, NotProven, OutsideWindow, PitrOff, RecoveryFailed,
+    AwsError, BackupGone, ExportCorrupt, ExportFiltered, NotAllowed, NotProven, OutsideWindow, PitrOff, RecoveryFailed,
     ResourceNotFound,
 )  # fmt: skip
 
@@ -59,9 +60,14 @@ def choose(
     if expect != "auto":
         _check_given(session, table, expect)
         return Expectation("given", expect)
-    if backup is not None:
-        return _beside(session, table, backup)
-    found = exports.find_export(session.aws, _arn(session, table), moment)
+    try:
+        if backup is not None:
+            return _beside(session, table, backup)
+        found = exports.find_export(session.aws, _arn(session, table), moment)
+    except UNUSABLE as error:
+        if backup is not None:
+            return Expectation("none", why=f"{error.what} {error.why}".strip())
+        found = None  # whether one exists may not be known: a new one is as good
     if found is not None:
         return Expectation("export", found)
     return Expectation("new-export", f"an export of {rfc3339(moment)}, taken now")

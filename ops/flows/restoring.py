@@ -148,13 +148,20 @@ class _Restore:
     def _contract(self, backup: BackupEntry | None) -> TableSettings | None:
         if self.table.document is not None:
             return wanted_settings(self.table.document)
-        if backup is not None and (note := keeping.find_note(self.session, self.table, backup)) is not None:
+        if backup is not None and (note := self._note_beside(backup)) is not None:
             self.notes.append("settings are those kept beside the backup: the environment document has none")
             return note.settings
         if tables.exists(self.session.aws, self.plan.source, self.table.region):
             self.notes.append("settings are those of the source now: the environment document has none")
             return read_settings(self.session.aws, self.plan.source, self.table.region)
         return None
+
+    def _note_beside(self, backup: BackupEntry) -> keeping.Note | None:
+        try:
+            return keeping.find_note(self.session, self.table, backup)
+        except expecting.UNUSABLE as error:
+            self.notes.append(f"the settings kept beside the backup cannot be read: {error.what} {error.why}".strip())
+            return None
 
     def _reapply(self, wanted: TableSettings | None, stage: reapply.Stage, before: SettingsOutcome) -> SettingsOutcome:
         if wanted is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.recovery_stage import Stage
+from tests.cli.recovery_stage import BUCKET, Stage
 
 
 def later(stage: Stage, table: str) -> str:
@@ -95,6 +95,35 @@ def test_without_an_expected_side_the_restore_finishes_and_says_not_proven(stage
     assert "--fingerprint none" in document["errors"][0]["why"]
     assert len(stage.items(document["result"]["target"]["name"])) == 6
     assert document["result"]["settings"]["failed"] == []
+
+
+@pytest.mark.parametrize("trouble", ["damaged", "bucket"])
+def test_what_cannot_be_read_beside_a_backup_costs_the_proof_and_not_the_restore(stage: Stage, trouble: str) -> None:
+    table = stage.declare(items=3)
+    made = stage.ops("backup", table, "-o", "json").document["result"]
+    if trouble == "damaged":
+        (key,) = (one for one in stage.objects("") if made["name"] in one and one.endswith("settings.json"))
+        stage.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b'{"schema":')
+    else:
+        stage.publish(bucket="no-such-bucket-of-ours")
+    done = stage.ops("restore", table, "--backup", made["arn"], "-o", "json")
+    stage.publish()
+    document = done.document
+    assert (done.code, [one["code"] for one in document["errors"]]) == (4, ["OPS-E406"]), done.err
+    assert document["errors"][0]["why"].startswith("items not proven: ")
+    assert len(stage.items(document["result"]["target"]["name"])) == 3
+    assert document["result"]["settings"]["failed"] == []
+
+
+def test_exports_that_may_not_be_listed_cost_no_restore(stage: Stage) -> None:
+    table = stage.declare(items=3)
+    stage.control.set_fault("denied", operations=("ListExports",))
+    try:
+        done = stage.ops("restore", table, "--latest", "-o", "json")
+    finally:
+        stage.control.clear_faults()
+    assert done.code == 0, done.err
+    assert done.document["result"]["proof"]["equal"] is True
 
 
 def test_expecting_nothing_on_purpose_is_no_failure(stage: Stage) -> None:
