@@ -326,7 +326,7 @@ def are_one(left: Side, right: Side) -> bool:
     if one.info.kind != other.info.kind:
         return False
     if one.info.kind == "lines":
-        return Path(one.info.where).samefile(other.info.where)
+        return Path(one.info.where).resolve() == Path(other.info.where).resolve()
     return one.info.where == other.info.where
 
 
