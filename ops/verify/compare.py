@@ -16,6 +16,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Protocol
 
+from ops.errors import AccountingMismatch
 from ops.model.items import Item, KeySchema
 from ops.model.proof import Comparison, Difference, DifferenceKind
 from ops.verify.attributes import attribute_changes
@@ -91,9 +92,13 @@ def judge(
         return against_seal(expected, found, listed)
     judging = _Judging(expected, found, keys, ttl)
     kept: list[_Known] = []
+    seen = 0
     with _merged(expected, found) as raws:
         while batch := list(islice(raws, _BATCH)):
             kept += judging.settle(batch)[: listed - len(kept)]
+            seen += len(batch)
+    if not seen:
+        _check_sums(expected, found)
     counts = judging.counts
     return Comparison(
         expected=expected.count,
@@ -107,6 +112,16 @@ def judge(
         differences=_described(judging.known(kept), expected, found),
         listed_all=counts.total() <= listed,
     )
+
+
+def _check_sums(expected: Gathered, found: Gathered) -> None:
+    """Where no key differs, the sums must be one: they were made apart from the rows, of which none may be lost."""
+    if (expected.digest.count, expected.digest.total) != (found.digest.count, found.digest.total):
+        raise AccountingMismatch(
+            "no key differs, but the sums over both sides do",
+            why=f"{expected.digest.count:,} items with the sum {expected.digest.hex()[:16]} were expected,"
+            f" {found.digest.count:,} with {found.digest.hex()[:16]} found",
+        )
 
 
 @contextmanager

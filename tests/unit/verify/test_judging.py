@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 import ops.verify.compare as compare_module
 import ops.verify.merge as merging
 import ops.verify.worker as worker
+from ops.errors import AccountingMismatch
 from ops.model.items import Item, KeySchema
 from ops.model.proof import SideInfo
 from ops.verify.compare import TtlRule, compare, gather, judge
@@ -160,3 +161,22 @@ def test_an_altered_side_says_that_it_was_altered() -> None:
     altered, _ = plant(lines(some_items(9)), KEYS, Random(1), set())
     assert altered.info == SideInfo("altered", "test", "T", "altered on purpose")
     assert (altered.declared(), altered.live) == (None, False)
+
+
+@pytest.mark.parametrize("lost", ["every row", "the rows that differ"])
+def test_rows_that_are_lost_on_both_sides_are_missed_by_the_sums(lost: str) -> None:
+    """No key would differ: only what was added up beside the rows knows of them."""
+    wanted, now = some_items(20), [*some_items(19), {"pk": {"S": "k19"}, "n": {"N": "7"}}]
+    with gather(lines(wanted)) as expected, gather(lines(now)) as found:
+        assert judge(expected, found, keys=KEYS).changed == 1
+        kept = 0 if lost == "every row" else 19
+        with gather(lines(wanted[:kept])) as one, gather(lines(now[:kept])) as other:
+            cut = replace(expected, spill=one.spill), replace(found, spill=other.spill)
+            with pytest.raises(AccountingMismatch, match="the sums over both sides do"):
+                judge(*cut, keys=KEYS)
+
+
+def test_equal_sides_of_any_notation_have_one_sum() -> None:
+    left: list[Item] = [{"pk": {"S": "a"}, "n": {"N": "71"}, "s": {"NS": ["1", "2"]}}, {"pk": {"S": "b"}}]
+    right: list[Item] = [{"pk": {"S": "b"}}, {"s": {"NS": ["2.0", "1"]}, "n": {"N": "71.0"}, "pk": {"S": "a"}}]
+    assert compare(lines(left), lines(right), keys=KEYS).equal
