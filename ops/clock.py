@@ -63,19 +63,20 @@ def parse_duration_s(text: str) -> float:
 
 def parse_moment(text: str, now: datetime) -> datetime:
     """An RFC 3339 time with a zone, or `-15m` before `now`; cut to whole seconds."""
-    if text.startswith("-"):
-        return whole_seconds(now - timedelta(seconds=parse_duration_s(text[1:])))
     try:
+        if text.startswith("-"):
+            return whole_seconds(now - timedelta(seconds=parse_duration_s(text[1:])))
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        if moment.tzinfo is not None:
+            return whole_seconds(moment)
+    except (ValueError, OverflowError) as error:  # overflow: a year that no calendar of this program has
         raise BadTime(f"'{text}' is not a time") from error
-    if moment.tzinfo is None:
-        raise BadTime(
-            f"'{text}' has no zone",
-            why="a restore to the wrong hour restores the wrong data",
-            fix=(f"write {text}Z for UTC, or give an offset such as {text}+02:00",),
-        )
-    return whole_seconds(moment)
+    zoneless = moment.isoformat(timespec="seconds")
+    raise BadTime(
+        f"'{text}' has no zone",
+        why="a restore to the wrong hour restores the wrong data",
+        fix=(f"write {zoneless}Z for UTC, or give an offset such as {zoneless}+02:00",),
+    )
 
 
 def wait_until(

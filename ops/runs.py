@@ -147,6 +147,11 @@ def resume_run(runs: Path, run_id: str, clock: Clock) -> Iterator[Run]:
         raise ResourceNotFound(f"no run {run_id} in {runs}", fix=("ops list runs",))
     with _locked(folder):
         lines, last = read_journal(folder / "journal.jsonl")
+        if not lines:
+            raise RunFolderUnusable(
+                f"run {run_id} ended before it wrote its first line: it has asked for nothing",
+                fix=("start the command again without --resume",),
+            )
         run = Run(folder, clock, lines, last)
         run.write("resume")
         yield run

@@ -197,7 +197,7 @@ def backup_name(template: str, logical: str, now: datetime, run_id8: str) -> str
     """The template filled in; the run's id always ends up in it, since AWS lets names repeat."""
     try:
         name = template.format(logical=logical, utc=compact_utc(now), run8=run_id8)
-    except (KeyError, IndexError, ValueError) as error:
+    except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
         raise BadArgument(
             f"the name template '{template}' cannot be filled in", fix=("use {logical}, {utc} and {run8}",)
         ) from error

@@ -11,6 +11,7 @@ from typing import Any
 
 from ops.clock import rfc3339
 from ops.environment import TableTarget
+from ops.errors import TableNotFound
 from ops.flows.session import Session
 from ops.recovery.backups import list_backups
 from ops.recovery.tables import describe, list_tables
@@ -85,7 +86,20 @@ def read_result(run_folder: Path) -> dict[str, Any] | None:
         document = json.loads((run_folder / "result.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    return document if isinstance(document, dict) else None
+    return document if _whole(document) else None
+
+
+def _whole(document: Any) -> bool:
+    """Whether it has what every command writes: somebody may have put another file of that name there."""
+    if not isinstance(document, dict) or not isinstance(document.get("result"), dict | None):
+        return False
+    kinds = {"schema": str, "ok": bool, "exit": int, "started": str}
+    if not all(isinstance(document.get(name), kind) for name, kind in kinds.items()):
+        return False
+    try:
+        return datetime.fromisoformat(document["started"]).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _command(folder: Path, result: dict[str, Any] | None) -> str:
@@ -93,9 +107,9 @@ def _command(folder: Path, result: dict[str, Any] | None) -> str:
         return str(result["schema"]).removeprefix("ops.").removesuffix("/1").replace("-run", " run")
     try:
         first = json.loads((folder / "journal.jsonl").read_text(encoding="utf-8").split("\n", 1)[0])
-    except (OSError, ValueError, RecursionError):
+        return " ".join(str(word) for word in first["data"].get("command", ())[:3])
+    except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError):
         return "unreadable"
-    return " ".join(str(word) for word in first["data"].get("command", ())[:3])
 
 
 def _arn(session: Session, target: TableTarget) -> str:
@@ -103,7 +117,10 @@ def _arn(session: Session, target: TableTarget) -> str:
 
 
 def _state(session: Session, name: str) -> str:
-    return str(describe(session.aws, name).get("TableStatus", "unknown"))
+    try:
+        return str(describe(session.aws, name).get("TableStatus", "unknown"))
+    except TableNotFound:
+        return "GONE"  # deleted since the names were listed
 
 
 def _source(summary: dict[str, Any]) -> str:

@@ -19,6 +19,8 @@ from ops.recovery.restore import target_name
 from ops.runs import Run
 
 Way = Literal["at", "latest", "backup", "deleted"]
+#: AWS's own limit: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeBackup.html
+_SHORTEST_ARN = 37
 WAYS: tuple[Way, ...] = ("at", "latest", "backup", "deleted")
 
 
@@ -173,6 +175,10 @@ def _deleted(session: Session, table: TableTarget) -> tuple[datetime, BackupEntr
 def find_backup(session: Session, table: TableTarget, wanted: str) -> BackupEntry:
     """A backup by ARN, or by name among those of the table; BackupGone names the newest ones."""
     if wanted.startswith("arn:"):
+        if "/backup/" not in wanted or len(wanted) < _SHORTEST_ARN:
+            raise BadArgument(
+                f"'{wanted}' is not the ARN of a backup", fix=(f"ops list backups --table {owns(table)}",)
+            )
         return backups.describe_backup(session.aws, wanted)
     listed = backups.list_backups(session.aws, table.physical)
     found = [one for one in listed if one.name == wanted]

@@ -72,9 +72,8 @@ def _declared(table: TableTarget, name: str) -> TableSettings:
 
 def _from_file(path: Path) -> TableSettings:
     """`settings.json` as kept beside a backup, or the settings alone."""
-    text = path.read_text(encoding="utf-8")
     try:
-        document = json.loads(text)
+        document = json.loads(path.read_bytes())
         return TableSettings.from_data(document.get("settings", document))
     except (ValueError, AttributeError, RecursionError) as error:
         raise BadArgument(f"{path} holds no settings", why=str(error)) from error

@@ -215,6 +215,13 @@ def test_an_unknown_backup_names_the_newest_one(stage: Stage) -> None:
     assert f"next: ops list backups --table {table}" in done.err
 
 
+def test_what_is_no_arn_of_a_backup_is_a_usage_error(stage: Stage) -> None:
+    table = stage.declare(items=1)
+    for arn in ("arn:x", f"arn:aws:dynamodb:us-east-1:123456789012:table/{table}"):
+        done = stage.ops("restore", table, "--backup", arn)
+        assert (done.code, f"ops list backups --table {table}" in done.err) == (2, True), done.err
+
+
 def test_none_or_two_sources_are_a_usage_error(stage: Stage) -> None:
     table = stage.declare(items=1)
     assert stage.ops("restore", table).code == 2

@@ -127,3 +127,10 @@ def test_the_settings_kept_beside_a_backup_are_a_contract_too(stage: Stage, tmp_
     changed = stage.ops("settings", "diff", table, "--against", str(tmp_path / "kept.json"), "-o", "json")
     assert changed.code == 4
     assert [one["setting"] for one in changed.document["result"]["diff"]] == ["deletion_protection"]
+
+
+def test_a_file_that_is_no_text_holds_no_settings(stage: Stage, bare: str, tmp_path: Any) -> None:
+    file = tmp_path / "settings.json"
+    file.write_bytes(bytes(range(256)))
+    done = stage.ops("settings", "diff", bare, "--against", str(file))
+    assert (done.code, "holds no settings" in done.err) == (2, True), done.err

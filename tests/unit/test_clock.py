@@ -32,13 +32,21 @@ def test_accepted_forms_of_a_moment(text: str, wanted: datetime) -> None:
     assert parse_moment(text, NOW) == wanted
 
 
+#: Times that no calendar of this program has.
+BEYOND = ("-99999999999d", "-9999999d", "0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00")
+
+
 def test_a_time_without_a_zone_is_refused_with_the_form_to_type() -> None:
     with pytest.raises(BadTime) as caught:
         parse_moment("2026-11-20T10:02:16", NOW)
     assert "2026-11-20T10:02:16Z" in caught.value.fix[0]
+    with pytest.raises(BadTime) as caught:
+        parse_moment("2026-11-20", NOW)
+    typed = caught.value.fix[0].split()[1]
+    assert parse_moment(typed, NOW) == datetime(2026, 11, 20, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2026-13-01T00:00:00Z", "-15", "-m", ""])
+@pytest.mark.parametrize("text", ["yesterday", "2026-13-01T00:00:00Z", "-15", "-m", "", *BEYOND])
 def test_what_is_not_a_time_is_refused(text: str) -> None:
     with pytest.raises(BadTime):
         parse_moment(text, NOW)

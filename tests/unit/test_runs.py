@@ -119,6 +119,17 @@ def test_a_run_that_cannot_be_locked_is_not_told_as_open_elsewhere(
     assert ("No locks" if fault == "lock" else "directory") in caught.value.why
 
 
+def test_a_run_that_was_killed_before_its_first_line_is_begun_anew(runs_folder: Path) -> None:
+    folder = make_run(runs_folder)
+    (folder / "journal.jsonl").write_bytes(b"")
+    with (
+        pytest.raises(RunFolderUnusable, match="asked for nothing"),
+        resume_run(runs_folder, folder.name, FixedClock()),
+    ):
+        pass
+    assert (folder / "journal.jsonl").read_bytes() == b""
+
+
 def test_an_unknown_run_is_named_with_the_way_to_find_it(runs_folder: Path) -> None:
     with pytest.raises(ResourceNotFound) as caught, resume_run(runs_folder, "01J", FixedClock()):
         pass

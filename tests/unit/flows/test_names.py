@@ -25,7 +25,9 @@ def test_whatever_the_template_the_run_is_in_the_name(template: str, run: str) -
     assert run in backup_name(template, "top_tracks", NOW, run)
 
 
-@pytest.mark.parametrize("template", ["{nonsense}", "{0}", "a b", "{logical", "x" * 300, "ä{run8}"])
+@pytest.mark.parametrize(
+    "template", ["{nonsense}", "{0}", "a b", "{logical", "x" * 300, "ä{run8}", "{logical.x}", "{logical[x]}"]
+)
 def test_a_template_that_gives_no_backup_name_is_refused(template: str) -> None:
     with pytest.raises(BadArgument):
         backup_name(template, "top_tracks", NOW, "wxyz1234")
