@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import pytest
+
 from ops.model.items import Item, KeySchema
 from ops.verify.fingerprint import recorder
 from ops.verify.seal import Seal, SealSubject, read_records, seal_file, seal_of, sha256_of, write_records
@@ -35,3 +37,12 @@ def test_a_key_that_was_altered_beside_its_digest_leaves_the_root_and_not_the_di
     altered = seal_file(file, SUBJECT)
     assert altered.root == seal.root
     assert altered.records_sha256 != seal.records_sha256
+
+
+@pytest.mark.parametrize("expires", ['"soon"', "1.5", "true", "[1]"])
+def test_a_time_of_expiry_that_is_no_whole_second_is_named_by_its_line(tmp_path: Path, expires: str) -> None:
+    file = tmp_path / "records.jsonl"
+    write_records(map(recorder(KEYS, ttl="until"), ITEMS), file)
+    file.write_bytes(file.read_bytes().replace(b"1800000003", expires.encode()))
+    with pytest.raises(ValueError, match="line 4: not a record of a seal"):
+        list(read_records(file))
