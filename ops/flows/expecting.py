@@ -86,6 +86,8 @@ def _beside(session: Session, table: TableTarget, backup: BackupEntry) -> Expect
         return Expectation("none", why=f"no fingerprint was kept beside backup {backup.name} (looked in {where})")
     if note.fingerprint == "none":
         return Expectation("none", why=f"backup {backup.name} was made with --fingerprint none")
+    if (sealed := keeping.sealed_source(session, where)) not in ("", backup.arn):
+        return Expectation("none", why=f"the fingerprint beside backup {backup.name} is of another one, {sealed}")
     return Expectation("seal", str(where.below(keeping.SEAL)))
 
 

@@ -119,9 +119,20 @@ def find_seal(session: Session, table: TableTarget, backup: BackupEntry, folder:
     """The seal kept beside exactly this backup; None when there is none. Its own digests are recomputed."""
     at = place(session, table, backup.name)
     note = find_note(session, table, backup)
-    if note is None:
+    if note is None or sealed_source(session, at) not in ("", backup.arn):
         return None
     return read_seal(session, at, folder, note)
+
+
+def sealed_source(session: Session, at: Address) -> str:
+    """Which backup the seal under a prefix is of; empty when that cannot be told."""
+    text = read_bytes(session.aws, at.below(SEAL))
+    if text is None:
+        return ""
+    try:
+        return Seal.from_json(text).subject.source_arn
+    except ValueError:  # told when the seal is used
+        return ""
 
 
 def find_note(session: Session, table: TableTarget, backup: BackupEntry) -> Note | None:

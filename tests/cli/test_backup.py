@@ -197,3 +197,28 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(tmp_path)], check=True)
     else:
         yield Path("/proc/self/runs")  # nobody can make a file in /proc
+
+
+def test_a_fingerprint_proves_no_backup_but_its_own(stage: Stage) -> None:
+    """A run that is gone on with after its backup was deleted makes another one of the same name."""
+    table = stage.declare(items=6)
+    first = stage.ops("backup", table, "-o", "json").document
+    place = f"exports/seals/{table}/{first['result']['name']}"
+    bucket = {"Bucket": "music-exports"}
+    s3 = stage.client("s3")
+    names = "seal.json", "records.jsonl.gz"
+    old = {name: s3.get_object(**bucket, Key=f"{place}/{name}")["Body"].read() for name in names}
+    stage.dynamodb.delete_backup(BackupArn=first["result"]["arn"])
+    stage.put(table, [{"artist_id": {"S": "zz"}, "id": {"S": "later"}}])
+    done = stage.ops("backup", table, "--resume", first["run"], "-o", "json")
+    assert (done.code, done.document["result"]["items"]) == (0, 7), done.err
+    second = done.document["result"]["arn"]
+    assert second != first["result"]["arn"]
+    assert stage.ops("verify", table, "--against", f"backup:{second}").code == 0
+    for name, body in old.items():  # as if the second run had ended before it sealed
+        s3.put_object(**bucket, Key=f"{place}/{name}", Body=body)
+    stage.dynamodb.delete_item(TableName=table, Key={"artist_id": {"S": "zz"}, "id": {"S": "later"}})
+    assert stage.ops("verify", table, "--against", f"backup:{second}").code == 4
+    restored = stage.ops("restore", table, "--backup", second, "-o", "json")
+    assert (restored.code, restored.document["result"]["proof"]) == (4, None)
+    assert "is of another one" in restored.document["errors"][0]["why"]
