@@ -34,7 +34,9 @@ _EXPIRED = frozenset(
 #: A clock that is wrong makes good credentials useless: these codes, or these words beside any other.
 _SKEWED = frozenset({"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"})
 _SKEWED_WORDS = ("Signature expired", "Signature not yet current")
-_THROTTLED = frozenset({"ThrottlingException", "Throttling", "RequestLimitExceeded", "TooManyRequestsException"})
+_THROTTLED = frozenset(
+    {"ThrottlingException", "Throttling", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,8 @@ class Aws:
         except exceptions.ClientError as error:
             details = error.response.get("Error", {})
             self._tell(service, name, params, str(details.get("Code", "Unknown")))
+            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
+                _refuse_failed(details, f"{service}:{name}", operation, params, error)
             refuse(
                 str(details.get("Code", "Unknown")),
                 str(details.get("Message", "")),
@@ -259,6 +263,22 @@ def refuse(code: str, message: str, operation: str, params: dict[str, Any]) -> N
     if code == "TableNotFoundException" or (code == "ResourceNotFoundException" and "TableName" in params):
         raise TableNotFound(f"table not found: {target}", why=message)
     raise AwsError(code, message, operation)
+
+
+def _refuse_failed(
+    details: dict[str, Any], name: str, operation: str, params: dict[str, Any], error: Exception
+) -> None:
+    """AWS failed: no answer, since what was asked may have been done. Except where it says that it was too much."""
+    code = str(details.get("Code", "Unknown"))
+    if code in _THROTTLED:
+        return
+    reads = operation.startswith(("describe_", "list_", "get_", "head_"))
+    raise Unreachable(
+        f"{name} on {target_of(params)}: AWS failed with {code}",
+        why=str(details.get("Message", "")),
+        changed="nothing was changed" if reads else "AWS does not say whether it was done",
+        fix=("run the same command again later",),
+    ) from error
 
 
 def target_of(params: dict[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -101,13 +100,11 @@ def start_restore(
         "way": plan.way,
     }
     try:
-        answer = _ask(
-            lambda: mutate(control, run, "dynamodb", plan.operation, request.target, plan.params, notes=notes), clock
-        )
+        answer = _ask(control, request, run, plan, notes, clock, asked_before=intent is not None)
     except OpsError as error:
-        if (made := _made_unheard(control, request, run, error, asked_before=intent is not None)) is not None:
-            return _adopt(control, request, run, *made, progress)
         raise _classified(error, request) from error
+    if isinstance(answer, tuple):
+        return _adopt(control, request, run, *answer, progress)
     summary = answer["TableDescription"].get("RestoreSummary", {})
     restored_to = plan.restored_to
     if plan.way == "pitr" and isinstance(summary.get("RestoreDateTime"), datetime):
@@ -116,18 +113,38 @@ def start_restore(
     return RestoreStart(request.target, request.source, restored_to, plan.way, plan.source_arn, clock.now())
 
 
-def _ask(send: Callable[[], dict[str, Any]], clock: Clock) -> dict[str, Any]:
-    """The answer; what AWS refused because of too many requests is asked for again."""
-    for pause_s in _PAUSES_S:
+def _ask(
+    control: ControlPlane,
+    request: RestoreRequest,
+    run: Run,
+    plan: _Plan,
+    notes: dict[str, Any],
+    clock: Clock,
+    *,
+    asked_before: bool,
+) -> dict[str, Any] | tuple[JournalLine, dict[str, Any]]:
+    """The answer; or, where it was lost, our intent and the table that AWS makes all the same.
+
+    What AWS refused because of too many requests, or has not begun after a lost answer, is asked for again.
+    """
+    for pause_s in (*_PAUSES_S, None):
         try:
-            return send()
-        except Throttled:
-            clock.sleep(pause_s)
-        except AwsError as error:
-            if error.aws_code != "LimitExceededException":
+            return mutate(control, run, "dynamodb", plan.operation, request.target, plan.params, notes=notes)
+        except OpsError as error:
+            made = _made_unheard(control, request, run, error, asked_before=asked_before)
+            if made is not None:
+                return made
+            if pause_s is None or not _passes(error):
                 raise
+            asked_before = asked_before or isinstance(error, Unreachable)
             clock.sleep(pause_s)
-    return send()
+    raise AssertionError("the last try answers or raises")
+
+
+def _passes(error: OpsError) -> bool:
+    if isinstance(error, AwsError):
+        return error.aws_code == "LimitExceededException"
+    return isinstance(error, Throttled | Unreachable)
 
 
 def _made_unheard(

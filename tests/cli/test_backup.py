@@ -184,6 +184,20 @@ def test_a_backup_whose_answer_is_lost_is_not_made_twice_by_the_line_that_is_pri
     assert [one["BackupArn"] for one in listed] == [done.document["result"]["arn"]]
 
 
+def test_a_backup_at_which_aws_fails_may_have_been_made(stage: Stage) -> None:
+    table = stage.declare(items=3)
+    stage.control.set_fault("error500", operations=("CreateBackup",))
+    try:
+        failed = stage.ops("backup", table)
+    finally:
+        stage.control.clear_faults()
+    assert (failed.code, "answer unknown" in failed.err) == (9, True), failed.err
+    line = next(one for one in failed.err.splitlines() if "--resume" in one)
+    done = stage.ops(*line.split("ops ", 1)[1].split())
+    assert done.code == 0, done.err
+    assert len(stage.dynamodb.list_backups(TableName=table)["BackupSummaries"]) == 1
+
+
 @pytest.fixture
 def full_disk(tmp_path: Path) -> Iterator[Path]:
     """A folder without a free byte; where no file system may be mounted, one that takes no file at all."""

@@ -275,6 +275,16 @@ def test_a_restore_whose_answer_is_lost_on_the_way_is_not_taken_for_somebody_els
     assert done.document["result"]["proof"]["equal"] is True
 
 
+def test_a_restore_at_which_aws_fails_twice_is_asked_for_again(stage: Stage) -> None:
+    table = stage.declare(items=2)
+    stage.control.set_fault("error500", operations=("RestoreTableToPointInTime",), count=2)
+    try:
+        done = stage.ops("restore", table, "--latest", "--as", f"{table}-third")
+    finally:
+        stage.control.clear_faults()
+    assert done.code == 0, done.err
+
+
 def newest_run(stage: Stage) -> str:
     return max(path.name for path in stage.runs.iterdir())
 
