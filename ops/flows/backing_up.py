@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from ops.clock import rfc3339, whole_seconds
 from ops.environment import TableTarget
-from ops.errors import BadArgument
+from ops.errors import BadArgument, PlanStale
 from ops.flows import keeping, sides
 from ops.flows.common import compact_utc, options_of, owns, resumable
 from ops.flows.s3 import put_text, require_bucket
@@ -22,6 +22,7 @@ from ops.model.recovery import BackupEntry, BackupResult
 from ops.recovery import backups, exports, pitr, tables
 from ops.recovery.settings import read_settings
 from ops.runs import Run
+from ops.verify.fingerprint import Record
 from ops.verify.seal import Seal
 from ops.verify.sides import Side
 
@@ -83,14 +84,17 @@ def back_up(session: Session, run: Run, table: TableTarget, options: BackupOptio
 
 def _resumed(session: Session, run: Run, table: TableTarget, options: BackupOptions) -> BackupOptions:
     now = session.clock.now()
+    table_id = _table_id(session, table)
     kept = options_of(
         run,
         table=table.physical,
+        table_id=table_id,
         name=backup_name(options.name, table.label, now, run.id8),
         fingerprint=options.fingerprint,
     )
     if kept.get("table") != table.physical:
         raise BadArgument(f"run {run.id} is a backup of {kept.get('table')}, not of {table.physical}")
+    _refuse_made_anew(session, table, str(kept.get("table_id") or table_id))
     fingerprint: Fingerprint = next(one for one in FINGERPRINTS if one == kept["fingerprint"])
     return BackupOptions(str(kept["name"]), fingerprint, options.timeout_s)
 
@@ -111,7 +115,7 @@ def _back_up(session: Session, run: Run, table: TableTarget, options: BackupOpti
     at = keeping.place(session, table, entry.name)
     put_text(session.aws, at.below(keeping.SETTINGS), note.to_json())
     run.save(keeping.SETTINGS, note.to_json())
-    seal = _fingerprint(session, run, table, options, entry, requested_at)
+    seal = _fingerprint(session, run, table, options, entry, requested_at, note.table_id)
     return BackupResult(
         arn=entry.arn,
         name=entry.name,
@@ -123,6 +127,26 @@ def _back_up(session: Session, run: Run, table: TableTarget, options: BackupOpti
         settings=str(at.below(keeping.SETTINGS)),
         items=None if seal is None else seal.count,
     )
+
+
+def _table_id(session: Session, table: TableTarget) -> str:
+    return str(tables.describe(session.aws, table.physical, table.region).get("TableId", ""))
+
+
+def _refuse_made_anew(session: Session, table: TableTarget, then: str) -> None:
+    """PlanStale when the name stands for another table by now: its settings and items are not those of the backup."""
+    now = _table_id(session, table)
+    if now != then:
+        raise PlanStale(
+            f"table {table.physical} was made anew since its backup was begun",
+            why=f"table id {then} then, {now} now: what is there now is not what the backup holds",
+            fix=(f"ops backup {owns(table)}",),
+        )
+
+
+def _then(records: Iterable[Record], check: Callable[[], None]) -> Iterator[Record]:
+    yield from records
+    check()
 
 
 def _say_cost(session: Session, plan: BackupPlan) -> None:
@@ -152,6 +176,7 @@ def _fingerprint(
     options: BackupOptions,
     entry: BackupEntry,
     requested_at: datetime,
+    table_id: str,
 ) -> Seal | None:
     if options.fingerprint == "none":
         return None
@@ -171,7 +196,8 @@ def _fingerprint(
             if options.fingerprint == "export":
                 address = _export_of(session, run, table, requested_at, options.timeout_s)
                 side = sides.export_side(session, address, live.table.keys, folder, live.table.ttl_attribute)
-            seal = keeping.keep_seal(session, at, side.records(), subject, folder)
+            records = _then(side.records(), lambda: _refuse_made_anew(session, table, table_id))
+            seal = keeping.keep_seal(session, at, records, subject, folder)
     run.save(keeping.SEAL, seal.to_json())
     return seal
 

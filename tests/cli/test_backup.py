@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.recovery_stage import Stage
+from tests.cli.gate import Gate
+from tests.cli.recovery_stage import Stage, track
 
 
 def test_a_backup_is_available_and_its_settings_and_fingerprint_lie_beside_it(stage: Stage) -> None:
@@ -182,6 +183,40 @@ def test_a_backup_whose_answer_is_lost_is_not_made_twice_by_the_line_that_is_pri
     assert done.code == 0, done.err
     listed = stage.dynamodb.list_backups(TableName=table)["BackupSummaries"]
     assert [one["BackupArn"] for one in listed] == [done.document["result"]["arn"]]
+
+
+def remade(stage: Stage, table: str) -> None:
+    stage.dynamodb.delete_table(TableName=table)
+    stage.advance(30)
+    stage.create(table)
+    stage.put(table, [track(900)])
+
+
+def test_a_table_made_anew_is_not_fingerprinted_for_the_backup_of_the_one_before(stage: Stage) -> None:
+    table = stage.declare(items=5)
+    stopped = stage.interrupted("Scan", table, "backup", table)
+    assert stopped.code == 130, stopped.err
+    line = next(one for one in stopped.err.splitlines() if "--resume" in one)
+    remade(stage, table)
+    done = stage.ops(*line.split("ops ", 1)[1].split())
+    assert (done.code, "was made anew since its backup was begun" in done.err) == (7, True), done.err
+    assert [one for one in stage.objects(f"exports/seals/{table}/") if one.endswith("seal.json")] == []
+
+
+def test_a_table_made_anew_under_the_fingerprint_gets_no_seal(stage: Stage) -> None:
+    table = stage.declare(items=5)
+    gate = Gate(stage.endpoint)
+    try:
+        gate.hold("Scan", table)
+        process = stage.start("backup", table, AWS_ENDPOINT_URL=gate.endpoint)
+        assert gate.reached.wait(60)
+        remade(stage, table)
+        gate.release()
+        _, err = process.communicate(timeout=60)
+    finally:
+        gate.stop()
+    assert (process.returncode, "was made anew since its backup was begun" in err) == (7, True), err
+    assert [one for one in stage.objects(f"exports/seals/{table}/") if one.endswith("seal.json")] == []
 
 
 def test_a_backup_at_which_aws_fails_may_have_been_made(stage: Stage) -> None:
