@@ -7,7 +7,7 @@ from dataclasses import replace
 from infra.environment import pointer_path
 from ops.clock import rfc3339
 from ops.environment import TableTarget
-from ops.errors import BadArgument, ItemsDiffer, NotProven, OpsError
+from ops.errors import BackupGone, BadArgument, ItemsDiffer, NotProven, OpsError
 from ops.flows import expecting, keeping, sides
 from ops.flows import settings as settings_flow
 from ops.flows.backing_up import work_folder
@@ -70,7 +70,7 @@ class _Restore:
 
     def result(self) -> RestoreResult:
         plan, session = self.plan, self.session
-        backup = None if plan.backup_arn is None else backups.describe_backup(session.aws, plan.backup_arn)
+        backup = self._backup()
         chosen = self._expectation(backup)
         with self.phases.phase("restore", f"{plan.source} as of {rfc3339(plan.restored_to)} into {plan.target}"):
             start = self._start()
@@ -98,11 +98,25 @@ class _Restore:
             notes=tuple(self.notes),
         )
 
+    def _backup(self) -> BackupEntry | None:
+        """The backup; None when it was deleted after AWS had accepted the restore, which no longer needs it."""
+        if self.plan.backup_arn is None:
+            return None
+        try:
+            return backups.describe_backup(self.session.aws, self.plan.backup_arn)
+        except BackupGone:
+            if self.run.find("intent", target=self.plan.target, source=self.plan.source) is None:
+                raise
+            self.notes.append(f"the backup {self.plan.backup_arn} is gone since its restore was asked for")
+            return None
+
     def _expectation(self, backup: BackupEntry | None) -> Expectation:
         line = self.run.find("expected")
         if line is not None:
             kind = next(one for one in expecting.KINDS if one == line.data["from"])
             return Expectation(kind, str(line.data["where"]))
+        if self.plan.backup_arn is not None and backup is None and self.plan.expect == "auto":
+            return Expectation("none", why="the backup is gone, and nothing beside it was chosen before")
         return expecting.choose(self.session, self.table, self.plan.expect, self.plan.restored_to, backup)
 
     def _begin_export(self, chosen: Expectation) -> Expectation:

@@ -285,6 +285,19 @@ def test_a_restore_at_which_aws_fails_twice_is_asked_for_again(stage: Stage) -> 
     assert done.code == 0, done.err
 
 
+def test_a_restore_goes_on_when_its_backup_is_deleted_after_it_was_accepted(stage: Stage) -> None:
+    table = stage.declare(items=4)
+    target = f"{table}-outlives"
+    arn = stage.ops("backup", table, "-o", "json").document["result"]["arn"]
+    stopped = stage.interrupted("UpdateContinuousBackups", target, "restore", table, "--backup", arn, "--as", target)
+    assert stopped.code == 130, stopped.err
+    line = next(one for one in stopped.err.splitlines() if "--resume" in one)
+    stage.dynamodb.delete_backup(BackupArn=arn)
+    done = stage.ops(*line.split("ops ", 1)[1].split(), "-o", "json")
+    assert done.code == 0, done.err
+    assert done.document["result"]["proof"]["equal"] is True
+
+
 def newest_run(stage: Stage) -> str:
     return max(path.name for path in stage.runs.iterdir())
 
