@@ -7,7 +7,7 @@ from typing import Any
 
 from ops.aws import AwsError, ControlPlane
 from ops.clock import Clock, wait_until
-from ops.errors import BackupGone, RecoveryFailed, StillRunning, TableNotFound
+from ops.errors import BackupGone, RecoveryFailed, StillRunning, TableNotFound, Throttled
 from ops.model.recovery import BackupEntry
 from ops.progress import Progress
 from ops.recovery import tables
@@ -63,6 +63,8 @@ def _ask(control: ControlPlane, table: str, name: str, run: Run, clock: Clock) -
             tables.describe(control, table)
             return None
         except AwsError as error:
+            if error.aws_code == "LimitExceededException":
+                raise Throttled("too many backups run at once in this account", why=error.message) from error
             if error.aws_code not in _SETTLING:
                 raise
             return None

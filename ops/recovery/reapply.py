@@ -129,9 +129,15 @@ def _put_off(error: AwsError | TableNotFound, change: Change, clock: Clock) -> s
         return None
     if change.setting == "ttl" and "modified multiple times" in error.message:
         return rfc3339(clock.now().replace(microsecond=0) + _TTL_COOLDOWN)
-    if change.setting == "table_class" and error.aws_code == "LimitExceededException":
+    if change.setting == "table_class" and error.aws_code == "LimitExceededException" and not _crowded(error):
         return rfc3339(clock.now().replace(microsecond=0) + _CLASS_COOLDOWN)
     return None
+
+
+def _crowded(error: AwsError) -> bool:
+    """Too many operations of this account at once, which passes soon: "Only 10 tables can be ... simultaneously"."""
+    words = ("simultaneous", "concurrent", "too many")
+    return error.aws_code == "LimitExceededException" and any(one in error.message.lower() for one in words)
 
 
 def _settling(
@@ -140,7 +146,7 @@ def _settling(
     """The refusals of a table's first seconds, and of a change that another one holds up."""
     if isinstance(error, TableNotFound):
         return change.operation == "update_continuous_backups" and tables.exists(control, table, region)
-    return error.aws_code in (
+    return _crowded(error) or error.aws_code in (
         "ContinuousBackupsUnavailableException", "ResourceInUseException", "ConcurrentUpdateException",
     )  # fmt: skip
 

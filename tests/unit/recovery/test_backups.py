@@ -14,6 +14,7 @@ from ops.errors import (
     RecoveryFailed,
     StillRunning,
     TableNotFound,
+    Throttled,
 )
 from ops.progress import SilentProgress
 from ops.recovery import backups, tables
@@ -45,6 +46,12 @@ def test_the_refusals_of_a_tables_first_seconds_are_waited_out(run: Run, clock: 
     entry = backups.create_backup(control, "t", "nightly", run, clock, PROGRESS)
     assert (entry.arn, entry.status) == (BACKUP, "AVAILABLE")
     assert clock.passed_s == 3 * backups.POLL_S
+
+
+def test_too_many_backups_at_once_are_told_as_that(run: Run, clock: ManualClock) -> None:
+    control = Scripted({"create_backup": refused("LimitExceededException")})
+    with pytest.raises(Throttled, match="too many backups"):
+        backups.create_backup(control, "t", "nightly", run, clock, PROGRESS)
 
 
 def test_a_table_that_is_really_absent_is_not_waited_for(run: Run, clock: ManualClock) -> None:

@@ -68,6 +68,17 @@ def test_a_second_class_change_too_soon_waits_for_its_date(run: Run, clock: Manu
     assert outcome.applied == ()
 
 
+@pytest.mark.parametrize("setting", ["table_class", "deletion_protection"])
+def test_too_many_operations_at_once_are_no_reason_to_leave_a_setting_undone(
+    run: Run, clock: ManualClock, setting: str
+) -> None:
+    crowd = refused("LimitExceededException", "Subscriber limit exceeded: Only 10 tables can be updated simultaneously")
+    control = Scripted({"describe_table": table(), "update_table": [crowd, crowd, {}]})
+    changes = (Change(setting, "before_proof", "update_table", {"Any": "value"}),)
+    outcome = reapply.apply(control, "t", changes, stage="before_proof", run=run, clock=clock, progress=PROGRESS)
+    assert (outcome.applied, outcome.pending) == ((setting,), ())
+
+
 def test_the_table_is_waited_for_around_each_update(run: Run, clock: ManualClock) -> None:
     control = Scripted({"describe_table": [table(), table(), table("UPDATING"), table()], "update_table": {}})
     changes = (
