@@ -23,6 +23,8 @@ __all__ = [
     "read_settings", "scope_name", "to_json", "wanted_settings", "with_lineage",
 ]  # fmt: skip
 
+#: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Tagging.html
+_MOST_TAGS = 50
 UNSTATED = "not in the contract"
 #: Facets of which the contract says nothing: the snapshot holds them, a comparison leaves them out.
 _NOT_CONTRACT = ("on_demand", "warm_throughput", "resource_policy", "kinesis", "insights", "alarms")
@@ -118,10 +120,12 @@ def wanted_settings(document: TableDocument) -> TableSettings:
 def with_lineage(wanted: TableSettings, *, source: str, restored_to: str, run: str) -> TableSettings:
     """The same settings, with the tags that say where a restored table comes from.
 
-    RestoreSummary vanishes when the table turns ACTIVE, so the lineage must be kept by the tool.
+    RestoreSummary vanishes when the table turns ACTIVE, so the lineage must be kept by the tool: as much of it as
+    there is room for beside the declared tags, since AWS refuses all tags of a call that asks for too many.
     """
-    lineage = {"ops:source": source, "ops:restored-to": restored_to, "ops:run": run}
-    return wanted.but(tags={**wanted.tags, **lineage})
+    lineage = {"ops:run": run, "ops:source": source, "ops:restored-to": restored_to}
+    room = _MOST_TAGS - len(wanted.tags.keys() - lineage.keys())
+    return wanted.but(tags={**wanted.tags, **dict(list(lineage.items())[: max(room, 0)])})
 
 
 def to_json(settings: TableSettings) -> str:

@@ -179,3 +179,12 @@ def test_another_tables_scaling_is_not_taken_for_ours() -> None:
 def test_lineage_tags_are_added_to_the_declared_ones() -> None:
     wanted = with_lineage(wanted_settings(document(tags={"owner": "music"})), source="t", restored_to="T", run="R")
     assert wanted.tags == {"owner": "music", "ops:source": "t", "ops:restored-to": "T", "ops:run": "R"}
+
+
+@pytest.mark.parametrize(("declared", "kept"), [(10, 3), (47, 3), (48, 2), (49, 1), (50, 0)])
+def test_lineage_takes_only_the_room_that_the_declared_tags_leave(declared: int, kept: int) -> None:
+    tags = {f"k{number}": "v" for number in range(declared)}
+    wanted = TableSettings(billing_mode="PROVISIONED", tags=tags)
+    found = with_lineage(wanted, source="t", restored_to="2026-11-20T10:00:00Z", run="r").tags
+    assert (len(found), tags.items() <= found.items()) == (declared + kept, True)
+    assert ("ops:run" in found) is (kept > 0)
