@@ -122,7 +122,7 @@ def _export(
     to = Address.parse(plan.to)
     arn = exports.start_export(
         session.aws,
-        str(tables.describe(session.aws, table.physical, table.region)["TableArn"]),
+        _asked_about(run, table) or str(tables.describe(session.aws, table.physical, table.region)["TableArn"]),
         bucket=to.bucket,
         prefix=to.key,
         at=None if plan.since else plan.at,
@@ -136,6 +136,13 @@ def _export(
         progress=session.progress,
     )
     return arn, wait_for(session, arn, options.timeout_s)
+
+
+def _asked_about(run: Run, table: TableTarget) -> str | None:
+    """The table's ARN when this run has asked for its export: that goes on in AWS though the table is deleted."""
+    asked = run.find("intent", operation="ExportTableToPointInTime")
+    arn = "" if asked is None else str(asked.data["target"])
+    return arn if arn.endswith(f":table/{table.physical}") else None
 
 
 def check_export(session: Session, arn: str, address: str, plan: ExportPlan, level: Level) -> ExportResult:

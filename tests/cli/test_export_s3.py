@@ -101,3 +101,14 @@ def test_an_export_that_is_gone_on_with_after_a_day_is_not_paid_twice(stage: Sta
     arn = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}"
     listed = stage.dynamodb.list_exports(TableArn=arn)["ExportSummaries"]
     assert [one["ExportArn"] for one in listed] == [done.document["result"]["arn"]]
+
+
+def test_an_export_that_aws_goes_on_with_is_ended_when_its_table_is_deleted_meanwhile(stage: Stage) -> None:
+    table = stage.declare(items=3)
+    stopped = stage.interrupted("DescribeExport", "", "export-s3", table)
+    assert stopped.code == 130, stopped.err
+    line = next(one for one in stopped.err.splitlines() if "--resume" in one)
+    stage.dynamodb.delete_table(TableName=table)
+    stage.advance(30)
+    done = stage.ops(*line.split("ops ", 1)[1].split(), "-o", "json")
+    assert (done.code, done.document["result"]["items"]) == (0, 3), done.err
