@@ -18,7 +18,7 @@ from ops.errors import (
     SourceHasBadLines,
     TargetExists,
 )
-from ops.flows import sides
+from ops.flows import sides, verdicts
 from ops.flows.backing_up import work_folder
 from ops.flows.checkpoints import Appended
 from ops.flows.common import begun_with, resumable
@@ -255,7 +255,7 @@ def problems(result: ImportResult) -> tuple[OpsError, ...]:
                 changed=f"table {result.table} was made and stays",
             )
         )
-    error = None if result.proof is None else sides.reason_to_fail(result.proof, f"table {result.table}")
+    error = None if result.proof is None else verdicts.reason_to_fail(result.proof, f"table {result.table}")
     if error is not None:
         error.changed = f"table {result.table} was made and stays"
         found.append(error)

@@ -9,7 +9,7 @@ import orjson
 from ops.dynamodb.durable import DeadLetters
 from ops.dynamodb.write import WriteCounts
 from ops.errors import CountsDiffer, ItemsDiffer, LinesRejected, OpsError
-from ops.flows import sides
+from ops.flows import verdicts
 from ops.flows.into_proof import Stated, compare_stated, still_there
 from ops.flows.into_work import REFUSED, REJECTED, How, IntoResult, Work
 from ops.flows.session import Session
@@ -72,7 +72,7 @@ def problems(result: IntoResult) -> tuple[OpsError, ...]:
     found: list[OpsError] = []
     counts = result.counts
     done = f"{counts.written:,} items were written to {counts.table}"
-    error = None if counts.proof is None else sides.reason_to_fail(counts.proof, f"table {counts.table}")
+    error = None if counts.proof is None else verdicts.reason_to_fail(counts.proof, f"table {counts.table}")
     if error is None and result.deleted_found:
         error = ItemsDiffer(f"{result.deleted_found:,} keys of {counts.table} that the exports say are gone are there")
     if error is None and result.absent:

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from ops.errors import BadArgument
-from ops.flows import sides
+from ops.flows import sides, verdicts
 from ops.flows.backing_up import work_folder
 from ops.flows.session import Session
 from ops.flows.sides import Limits
@@ -48,7 +48,7 @@ def write_patch(
             rule = sides.ttl_rule(session, ttl)
             proof = judge(one, other, keys=keys, ttl=rule, listed=ALL)
         if proof.void:
-            raise BadArgument("no patch was made", why=sides.why_void(proof))
+            raise BadArgument("no patch was made", why=verdicts.why_void(proof))
         whole = (_with_values(expected), _with_values(found))
         with PatchWriter(out, _head(whole[1], keys, left)) as writer:
             for change in _changes(proof, whole, frozenset(ignore), keys):

@@ -8,7 +8,7 @@ from infra.environment import pointer_path
 from ops.clock import rfc3339
 from ops.environment import TableTarget
 from ops.errors import BackupGone, BadArgument, ItemsDiffer, NotProven, OpsError
-from ops.flows import expecting, keeping, sides
+from ops.flows import expecting, keeping, sides, verdicts
 from ops.flows import settings as settings_flow
 from ops.flows.backing_up import work_folder
 from ops.flows.common import Phases, options_of, owns, resumable
@@ -264,7 +264,7 @@ def _item_problems(result: RestoreResult, proof_waived: bool) -> tuple[OpsError,
     if result.proof is None:
         why = next((one for one in result.notes if one.startswith("items not proven")), "")
         return () if proof_waived else (NotProven(f"items of {result.target} are not proven", why=why),)
-    error = sides.reason_to_fail(result.proof, f"table {result.target}")
+    error = verdicts.reason_to_fail(result.proof, f"table {result.target}")
     if error is None:
         return ()
     if isinstance(error, ItemsDiffer):

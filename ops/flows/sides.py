@@ -12,12 +12,12 @@ import orjson
 from infra.environment import KeyAttribute
 from ops.clock import parse_moment, rfc3339
 from ops.environment import TableTarget
-from ops.errors import BackupGone, BadArgument, ItemsDiffer, NotProven, OpsError, ResourceNotFound
+from ops.errors import BackupGone, BadArgument, NotProven, ResourceNotFound
 from ops.flows import keeping
 from ops.flows.chained import addresses_of, chained_side
 from ops.flows.s3 import Address
 from ops.flows.session import Session
-from ops.model.items import Item, KeySchema, key_text
+from ops.model.items import Item, KeySchema
 from ops.model.proof import Comparison, SideInfo
 from ops.recovery import backups, exports
 from ops.recovery.addresses import is_local_export
@@ -31,8 +31,6 @@ from ops.verify.seal import SealSubject, read_records, seal_of, sha256_of
 from ops.verify.sides import FilesSide, LinesSide, RecordsSide, Side, TableSide
 
 SAME_LOG = "made from the same continuous backup as a point-in-time restore: a fault in that log shows on neither side"
-#: Differing keys that an error text names; the answer lists them all.
-NAMED_KEYS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,33 +326,3 @@ def are_one(left: Side, right: Side) -> bool:
     if one.info.kind == "lines":
         return Path(one.info.where).resolve() == Path(other.info.where).resolve()
     return one.info.where == other.info.where
-
-
-def why_void(proof: Comparison) -> str:
-    """Why a comparison proves nothing."""
-    if not proof.void:
-        return ""
-    for name, side in (("expected", proof.expected), ("found", proof.found)):
-        if side.declared is not None and side.declared != side.items:
-            return f"the {name} side was not read whole: {side.items:,} of {side.declared:,} items"
-    if proof.all_ignored:
-        rules = ", ".join(sorted(proof.ignored))
-        return f"every item was left out by rule {rules}: zero items compared is never a proof"
-    return "both sides are empty: zero items compared is never a proof"
-
-
-def first_keys(proof: Comparison) -> str:
-    """The first differing keys with what happened to them."""
-    named = [f"{one.kind} {key_text(one.key) if one.key else one.key_digest}" for one in proof.differences[:NAMED_KEYS]]
-    more = proof.differing - len(named)
-    return "; ".join(named) + (f"; and {more:,} more" if named and more > 0 else "")
-
-
-def reason_to_fail(proof: Comparison, subject: str) -> OpsError | None:
-    """None when proven equal; NotProven for a void comparison; ItemsDiffer with the keys for a difference."""
-    if proof.equal:
-        return None
-    if proof.differing:
-        what = f"{proof.differing:,} items of {subject} differ from {proof.expected.info.where}"
-        return ItemsDiffer(what, why=first_keys(proof))
-    return NotProven(f"nothing was proven about {subject}", why=why_void(proof))

@@ -8,7 +8,7 @@ from random import Random
 
 from ops.environment import TableTarget
 from ops.errors import BadArgument, ControlMissed, ExportCorrupt, NotProven, OpsError
-from ops.flows import keeping, sides
+from ops.flows import keeping, sides, verdicts
 from ops.flows.backing_up import work_folder
 from ops.flows.chained import addresses_of
 from ops.flows.net_lines import chain_of
@@ -239,7 +239,7 @@ def problems(found: Verification, subject: str, against: str | None) -> tuple[Op
 
 def proof_problems(proof: Comparison, expected: str, found: str) -> tuple[OpsError, ...]:
     """ItemsDiffer with the first keys, or NotProven when nothing was compared."""
-    error = sides.reason_to_fail(proof, found)
+    error = verdicts.reason_to_fail(proof, found)
     if error is None:
         return ()
     if proof.differing:
