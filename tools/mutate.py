@@ -131,10 +131,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.writelines(f"{one.path}:{one.line}  {one.kind}: {one.before} -> {one.after}\n" for one in mutants)
         return 0
     reasons = read_reasons(REASONS)
-    known = [one for one in mutants if options.known and one_of(one) in reasons]
     log = Log(options.log, {name: (ROOT / name).read_bytes() for name in found})
-    results = [*log.killed(mutants), *(Result(one, "survived", 0.0) for one in known)]
-    settled = {one.mutant for one in results}
+    results = log.killed(mutants)
+    killed = {one.mutant for one in results}
+    known = [one for one in mutants if options.known and one not in killed and one_of(one) in reasons]
+    results += [Result(one, "survived", 0.0) for one in known]
+    settled = killed.union(known)
     results += judge_all([one for one in mutants if one not in settled], found, options.workers, log)
     if options.json is not None:
         text = json.dumps([asdict(one) for one in results], indent=1, ensure_ascii=False)

@@ -197,6 +197,15 @@ def test_known_survivors_are_not_run_and_count_as_survivors(project: Path) -> No
     assert judged(project, "--known")["a + b", "a - b"] == "survived"
 
 
+def test_a_mutant_that_is_explained_and_was_killed_counts_once_and_as_killed(project: Path) -> None:
+    log = project / "verdicts.jsonl"
+    first = judged(project, "--log", str(log))
+    assert first["a + b", "a - b"] == "killed"
+    (project / "survivors.toml").write_text(SURVIVOR.replace("a > 1000 → a >= 1000", "a + b → a - b"))
+    assert judged(project, "--known", "--log", str(log), "--write", str(project / "found.md")) == first
+    assert f"of all {len(first)} mutants were killed" in (project / "found.md").read_text()
+
+
 def test_what_was_killed_in_the_same_source_is_not_run_again(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log = project / "verdicts.jsonl"
     first = judged(project, "--log", str(log))
