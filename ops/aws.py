@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from ops.config import DEFAULT_REGION
 from ops.errors import AwsError as AwsError
-from ops.errors import CredentialsUnusable, NotAllowed, TableNotFound, Throttled, Unreachable
+from ops.errors import BadResponse, CredentialsUnusable, NotAllowed, TableNotFound, Throttled, Unreachable
 
 CONNECT_TIMEOUT_S = 2
 #: Control-plane calls may be slow (ImportTable, restores); data calls have their own, shorter limit.
@@ -177,14 +177,18 @@ class Aws:
     def pages(
         self, service: str, operation: str, member: str, *, region: str | None = None, **params: Any
     ) -> Iterator[Any]:
-        """Follows whichever continuation token the operation's answer carries."""
+        """Follows whichever continuation token the operation's answer carries; BadResponse when one comes again."""
         tokens = _continuation(self._client_or_refuse(service, region), operation)
+        followed: list[dict[str, Any]] = []
         while True:
             answer = self.call(service, operation, region=region, **params)
             yield from answer.get(member, ())
             given = {into: answer[out] for out, into in tokens if answer.get(out)}
             if not given:
                 return
+            if given in followed:
+                raise BadResponse(f"{service}:{operation} gives a page again that was read before")
+            followed.append(given)
             params = {**params, **given}
 
     def credentials(self) -> Credentials:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ops.aws import Aws
-from ops.errors import CredentialsUnusable
+from ops.errors import BadResponse, CredentialsUnusable
 
 CONFIG = """
 [profile home]
@@ -127,3 +128,24 @@ def test_the_authorities_come_from_the_variable_else_from_the_profile(monkeypatc
     assert Aws(region="us-east-1").ca_bundle() == "/of/requests.pem"
     monkeypatch.setenv("AWS_CA_BUNDLE", "/of/the/variable.pem")
     assert Aws(region="us-east-1").ca_bundle() == "/of/the/variable.pem"
+
+
+@pytest.mark.parametrize("tokens", [["a", "a"], ["a", "b", "a"]])
+def test_pages_that_come_again_are_an_error_and_no_loop(monkeypatch: pytest.MonkeyPatch, tokens: list[str]) -> None:
+    answers: Any = iter([*({"TableNames": [token], "LastEvaluatedTableName": token} for token in tokens)])
+    monkeypatch.setattr(Aws, "call", lambda self, service, operation, **params: next(answers))
+    with pytest.raises(BadResponse, match="list_tables gives a page again"):
+        list(Aws(region="us-east-1").pages("dynamodb", "list_tables", "TableNames"))
+
+
+def test_pages_are_followed_to_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: Any = iter([{"TableNames": [n], "LastEvaluatedTableName": n} for n in "abc"] + [{"TableNames": ["d"]}])
+    asked: list[dict[str, Any]] = []
+
+    def call(self: Aws, service: str, operation: str, **params: Any) -> Any:
+        asked.append(params)
+        return next(answers)
+
+    monkeypatch.setattr(Aws, "call", call)
+    assert list(Aws(region="us-east-1").pages("dynamodb", "list_tables", "TableNames")) == ["a", "b", "c", "d"]
+    assert [one.get("ExclusiveStartTableName") for one in asked] == [None, "a", "b", "c"]

@@ -23,6 +23,7 @@ PATCHED: tuple[tuple[str, str, str], ...] = (
     ("moto.applicationautoscaling.models", "ApplicationAutoscalingBackend",
      "deregister_scalable_target describe_scalable_targets put_scaling_policy register_scalable_target"),
     ("moto.applicationautoscaling.models", "FakeApplicationAutoscalingPolicy", "delete_alarms formulate_key"),
+    ("moto.applicationautoscaling.responses", "ApplicationAutoScalingResponse", "describe_scalable_targets"),
     ("moto.backup.models", "Vault", "to_list_dict"),
     ("moto.backup.responses", "BackupResponse",
      "call_action delete_backup_plan delete_backup_vault describe_backup_vault"),

@@ -6,6 +6,7 @@ docs.aws.amazon.com/autoscaling/application/APIReference/API_RegisterScalableTar
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from moto.applicationautoscaling.exceptions import AWSValidationException
@@ -14,6 +15,7 @@ from moto.applicationautoscaling.models import (
     FakeApplicationAutoscalingPolicy,
     applicationautoscaling_backends,
 )
+from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.core.exceptions import JsonRESTError
 from moto.dynamodb.models.table import Table
 
@@ -133,6 +135,17 @@ def install(world: World) -> None:
             ):
                 self.delete_scaling_policy(policy.policy_name, namespace, r_id, dimension)
 
+    describe = ApplicationAutoScalingResponse.describe_scalable_targets
+
+    def describe_scalable_targets(self: ApplicationAutoScalingResponse) -> str:
+        """moto counts a page's end from the page's beginning, so the third page is the second one again, for ever."""
+        answer, marker = json.loads(describe(self)), self._get_param("NextToken")
+        if answer["NextToken"] is not None:
+            first = int(marker) + 1 if marker else 0
+            answer["NextToken"] = str(first + len(answer["ScalableTargets"]) - 1)
+        return json.dumps(answer)
+
+    ApplicationAutoScalingResponse.describe_scalable_targets = describe_scalable_targets  # type: ignore[method-assign]
     ApplicationAutoscalingBackend.deregister_scalable_target = deregister_scalable_target  # type: ignore[method-assign]
     ApplicationAutoscalingBackend.register_scalable_target = register_scalable_target  # type: ignore[method-assign]
     ApplicationAutoscalingBackend.put_scaling_policy = put_scaling_policy  # type: ignore[method-assign]

@@ -105,3 +105,26 @@ def test_an_updated_policy_keeps_one_set_of_alarms(lab: Any, table: str) -> None
     assert len(names()) == once > 0
     scaling.delete_scaling_policy(**_target(table, PolicyName="track"))
     assert names() == set()
+
+
+def test_every_page_of_scalable_targets_is_another_one(lab: Any, table: str) -> None:
+    scaling = lab.client("application-autoscaling")
+    tables = [table, *(lab.table(pitr=False) for _ in range(2))]
+    dimensions = [f"dynamodb:table:{units}CapacityUnits" for units in ("Read", "Write")]
+    wanted = {(f"table/{one}", dimension) for one in tables for dimension in dimensions}
+    for resource, dimension in sorted(wanted):
+        scaling.register_scalable_target(
+            ServiceNamespace="dynamodb", ResourceId=resource, ScalableDimension=dimension, MinCapacity=1, MaxCapacity=9
+        )
+    found: list[tuple[str, str]] = []
+    given: dict[str, Any] = {}
+    for _ in range(200):
+        answer = scaling.describe_scalable_targets(ServiceNamespace="dynamodb", MaxResults=1, **given)
+        found += [(one["ResourceId"], one["ScalableDimension"]) for one in answer["ScalableTargets"]]
+        if not answer.get("NextToken"):
+            break
+        given = {"NextToken": answer["NextToken"]}
+    else:
+        raise AssertionError("the pages never end")
+    assert len(found) == len(set(found))
+    assert wanted <= set(found)
