@@ -24,7 +24,7 @@ from ops.clock import SystemClock
 from ops.dynamodb.client import DataPlane, data_plane
 from ops.dynamodb.durable import Checkpoint, DeadLetters, put_lines
 from ops.dynamodb.lines import read_lines, write_lines
-from ops.dynamodb.scan import Cursor, Scan, ScanRequest
+from ops.dynamodb.scan import Scan, ScanRequest
 from ops.dynamodb.write import BulkWriter, WriteTarget
 from ops.model.items import Item, KeySchema
 from ops.model.proof import SideInfo
@@ -96,8 +96,7 @@ def scan_together(job: Job, window: Window) -> int:
     segments = int(job.options["segments"])
 
     def work(number: int, of: int) -> Callable[[], int]:
-        cursors = tuple(Cursor(segment) for segment in range(number, segments, of))
-        reading = Scan(plane(), ScanRequest(TABLE, segments=segments), cursors=cursors)
+        reading = Scan(plane(), ScanRequest(TABLE, segments=segments, share=tuple(range(number, segments, of))))
         return lambda: write_lines(reading, Path(job.folder, f"{number}.json.gz")).items
 
     together(job, window, work)

@@ -35,6 +35,13 @@ class ScanRequest:
     where: Expression | None = None
     fields: tuple[str, ...] = ()
     page_limit: int | None = None
+    #: Numbers of the segments that this reader takes; None: all. Others are for other processes.
+    share: tuple[int, ...] | None = None
+
+    @property
+    def own(self) -> tuple[int, ...]:
+        """Numbers of the segments that are read here."""
+        return tuple(range(self.segments)) if self.share is None else self.share
 
 
 @dataclass(slots=True)
@@ -101,9 +108,9 @@ class Scan:
     def _walk(self, decode: Decode, next_key: Callable[[Any], Item | None]) -> Iterator[tuple[Cursor, Any]]:
         """Pages as they come. Of each segment one page is on its way while another is used."""
         request = self.request
-        self.cursors = self.cursors or tuple(Cursor(number) for number in range(request.segments))
-        if sorted(cursor.segment for cursor in self.cursors) != list(range(request.segments)):
-            raise ValueError(f"a scan by {request.segments} segments cannot go on with {len(self.cursors)} cursors")
+        self.cursors = self.cursors or tuple(map(Cursor, request.own))
+        if sorted(cursor.segment for cursor in self.cursors) != sorted(request.own):
+            raise ValueError(f"a scan by {len(request.own)} segments cannot go on with {len(self.cursors)} cursors")
         todo = deque((cursor, cursor.start) for cursor in self.cursors if not cursor.done)
         guards = {
             cursor.segment: LoopGuard(f"scan of {request.table}, segment {cursor.segment},") for cursor, _ in todo

@@ -110,6 +110,21 @@ def test_a_scan_does_not_go_on_with_one_of_another_number_of_segments(segments: 
         list(Scan(plane(filled(50)), ScanRequest("t", segments=2), cursors=(Cursor(0), Cursor(0))).items())
 
 
+@pytest.mark.parametrize("segments", [2, 5])
+def test_processes_that_share_the_segments_read_every_item_once(segments: int) -> None:
+    shares = [tuple(range(number, segments, 2)) for number in range(2)]
+    found = []
+    for share in shares:
+        reading = Scan(plane(filled(50)), ScanRequest("t", segments=segments, share=share))
+        found += list(reading.items())
+        assert [cursor.segment for cursor in reading.cursors] == list(share)
+    assert sorted(key_bytes(one, KEYS) for one in found) == sorted(key_bytes(one, KEYS) for one in some_items(50))
+    first = Scan(plane(filled(50)), ScanRequest("t", segments=segments, share=shares[0]))
+    next(first.items())
+    with pytest.raises(ValueError, match="cannot go on"):
+        list(Scan(plane(filled(50)), ScanRequest("t", segments=segments), cursors=first.cursors).items())
+
+
 def test_a_finished_scan_has_nothing_to_go_on_with() -> None:
     done = (Cursor(0, None, True), Cursor(1, None, True))
     assert list(Scan(plane(filled(9)), ScanRequest("t", segments=2), cursors=done).items()) == []
