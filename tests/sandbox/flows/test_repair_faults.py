@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -78,27 +79,36 @@ def test_a_repair_that_is_refused_midway_goes_on_when_it_is_allowed(
     stage.forget(logical)
 
 
+def _interrupted(bench: Bench, held: dict[str, Any]) -> tuple[str, Path, NotAllowed]:
+    """A repair that removes two items, one of which holds more by now and may not be put back: run, file, error."""
+    path = bench.patch([one for key, one in bench.items().items() if key[1] not in ("t000005", "t000006")])
+    with open_run(bench.folder / "taken", ["repair"], bench.session.clock, Random(1)) as run:
+        prepared = repairing.prepare(bench.session, run, bench.target, RepairOptions(patch=path))
+        bench.put(held)
+        bench.stage.control.set_fault("denied", operations=("PutItem",))
+        with pytest.raises(NotAllowed) as raised:
+            repairing.carry_out(bench.session, run, bench.target, prepared, lambda: 0)
+    bench.stage.control.clear_faults()
+    return run.id, run.folder / repairing.PUT_BACKS, raised.value
+
+
+def _resumed(bench: Bench, run_id: str) -> repairing.RepairResult:
+    with resume_run(bench.folder / "taken", run_id, bench.session.clock) as again:
+        prepared = repairing.prepare(bench.session, again, bench.target, RepairOptions())
+        return repairing.carry_out(bench.session, again, bench.target, prepared, lambda: 0)
+
+
 def test_an_item_that_could_not_be_put_back_is_kept_on_the_disk_until_it_is(
     stage: Stage, session: Open, tmp_path: Path
 ) -> None:
-    logical = stage.declare(items=20, stem="taken")
-    bench = Bench(stage, session(), logical, tmp_path)
-    path = bench.patch([track(number) for number in range(20) if number not in (5, 6)])
-    runs, opened, added = tmp_path / "taken", bench.session, {**track(5), "note": {"S": "by another"}}
-    with open_run(runs, ["repair"], opened.clock, Random(1)) as run:
-        prepared = repairing.prepare(opened, run, bench.target, RepairOptions(patch=path))
-        bench.put(added)
-        stage.control.set_fault("denied", operations=("PutItem",))
-        with pytest.raises(NotAllowed) as raised:
-            repairing.carry_out(opened, run, bench.target, prepared, lambda: 0)
-        aside = run.folder / repairing.PUT_BACKS
-    assert f"1 items were removed and are not back yet: {aside}" in raised.value.changed
+    logical = stage.declare(items=9, stem="taken")
+    bench, added = Bench(stage, session(), logical, tmp_path), {**track(5), "note": {"S": "by another"}}
+    run_id, aside, error = _interrupted(bench, added)
+    assert f"1 items were removed and are not back yet: {aside}" in error.changed
     assert PutBacks(aside).left() == [added]
     assert aside.stat().st_mode & 0o777 == 0o600
-    stage.control.clear_faults()
-    with resume_run(runs, run.id, opened.clock) as again:
-        prepared = repairing.prepare(opened, again, bench.target, RepairOptions())
-        done = repairing.carry_out(opened, again, bench.target, prepared, lambda: 0)
+    assert ("a0000", "t000005") not in bench.items()
+    done = _resumed(bench, run_id)
     assert (done.planned, done.applied + done.already, done.conflicts) == (2, 1, 1)
     assert bench.items()["a0000", "t000005"] == added
     assert PutBacks(aside).left() == []
@@ -109,21 +119,11 @@ def test_an_item_that_another_wrote_before_it_could_be_put_back_stays(
     stage: Stage, session: Open, tmp_path: Path
 ) -> None:
     logical = stage.declare(items=9, stem="retaken")
-    bench = Bench(stage, session(), logical, tmp_path)
-    path = bench.patch([track(number) for number in range(9) if number != 5])
-    runs, opened, newer = tmp_path / "retaken", bench.session, {**track(5), "popularity": {"N": "77777"}}
-    with open_run(runs, ["repair"], opened.clock, Random(1)) as run:
-        prepared = repairing.prepare(opened, run, bench.target, RepairOptions(patch=path))
-        bench.put({**track(5), "note": {"S": "by another"}})
-        stage.control.set_fault("denied", operations=("PutItem",))
-        with pytest.raises(NotAllowed):
-            repairing.carry_out(opened, run, bench.target, prepared, lambda: 0)
-    stage.control.clear_faults()
+    bench, newer = Bench(stage, session(), logical, tmp_path), {**track(5), "popularity": {"N": "77777"}}
+    run_id, _, _ = _interrupted(bench, {**track(5), "note": {"S": "by another"}})
     bench.put(newer)
-    with resume_run(runs, run.id, opened.clock) as again:
-        prepared = repairing.prepare(opened, again, bench.target, RepairOptions())
-        done = repairing.carry_out(opened, again, bench.target, prepared, lambda: 0)
-    assert (done.planned, done.conflicts) == (1, 1)
+    done = _resumed(bench, run_id)
+    assert (done.planned, done.applied + done.already, done.conflicts) == (2, 1, 1)
     assert bench.items()["a0000", "t000005"] == newer
     stage.forget(logical)
 

@@ -11,8 +11,7 @@ import sys
 import tempfile
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,7 +19,7 @@ from typing import Any
 import pytest
 
 from ops.errors import RunFolderUnusable
-from ops.model.items import Item, KeySchema
+from ops.model.items import Item
 from ops.model.proof import SideInfo
 from ops.verify import compare as compare_module
 from ops.verify import merge
@@ -32,13 +31,9 @@ from ops.verify.seal import Seal, SealSubject, read_records, seal_of, write_reco
 from ops.verify.sides import LinesSide, RecordsSide
 from ops.verify.spill import FAULT, NOWHERE, PARTS, ROW, Row, Spill, SpillFile
 from ops.verify.worker import BorrowedRows
+from tests.unit.verify.live import KEYS, Live, some_items
 
-KEYS = KeySchema("pk")
 NOW = 1_800_000_000
-
-
-def some_items(count: int) -> list[Item]:
-    return [{"pk": {"S": f"k{number}"}, "n": {"N": str(number)}} for number in range(count)]
 
 
 def records(count: int) -> list[Record]:
@@ -287,29 +282,6 @@ def test_a_line_that_is_no_record_is_told_with_its_number(line: str, tmp_path: P
         list(read_records(path))
 
 
-@dataclass(frozen=True)
-class Live:
-    """A table that is changed between the scan and the second look."""
-
-    before: list[Item]
-    after: list[Item]
-    live: bool = True
-
-    @property
-    def info(self) -> SideInfo:
-        return SideInfo("table", "live")
-
-    def records(self) -> Iterator[Record]:
-        return map(recorder(KEYS, ttl="expires"), self.before)
-
-    def declared(self) -> int | None:
-        return len(self.before)
-
-    def items_for(self, keys: Mapping[bytes, Item | None]) -> dict[bytes, Item]:
-        record = recorder(KEYS)
-        return {record(item).key: item for item in self.after if record(item).key in keys}
-
-
 def expected_side(items: list[Item]) -> LinesSide:
     return LinesSide(SideInfo("lines", "test"), lambda: iter(items), KEYS, len(items), "expires")
 
@@ -380,18 +352,12 @@ def test_a_differing_key_that_is_known_by_its_digest_alone_is_not_read_again_on_
     items = some_items(4)
     bare = [Record(record.key, record.item) for record in map(recorder(KEYS), items)]
     side = RecordsSide(SideInfo("seal", "kept"), lambda: iter(bare), len(bare))
-    asked: list[int] = []
-
-    class Watched(Live):
-        def items_for(self, keys: Mapping[bytes, Item | None]) -> dict[bytes, Item]:
-            asked.append(len(keys))
-            return super().items_for(keys)
-
     changed: Item = {**items[0], "n": {"N": "99"}}
-    result = compare(side, Watched([changed, items[1], items[2]], [changed, items[1], items[2]]), keys=KEYS)
+    table = Live([changed, items[1], items[2]], [changed, items[1], items[2]])
+    result = compare(side, table, keys=KEYS)
     # The changed one has a key on the live side; the missing one has none anywhere.
     assert (result.changed, result.missing) == (1, 1)
-    assert set(asked) == {1}
+    assert set(table.asked) == {1}
 
 
 def test_a_changed_key_is_named_by_whichever_side_knows_it() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,51 +14,21 @@ import ops.verify.compare as compare_module
 import ops.verify.merge as merging
 import ops.verify.worker as worker
 from ops.errors import AccountingMismatch
-from ops.model.items import Item, KeySchema
+from ops.model.items import Item
 from ops.model.proof import SideInfo
 from ops.verify.compare import TtlRule, compare, gather, judge
 from ops.verify.control import plant, stream_control
-from ops.verify.fingerprint import Record, recorder
 from ops.verify.sides import LinesSide
 from ops.verify.spill import PARTS
 from ops.verify.worker import MergeJob
+from tests.unit.verify.live import KEYS, Live, some_items
 
-KEYS = KeySchema("pk")
 NOW = 1_800_000_000
 EXPIRED: Item = {"pk": {"S": "old"}, "expires": {"N": str(NOW - 5)}}
 
 
-def some_items(count: int) -> list[Item]:
-    return [{"pk": {"S": f"k{number}"}, "n": {"N": str(number)}} for number in range(count)]
-
-
 def lines(items: list[Item]) -> LinesSide:
     return LinesSide(SideInfo("lines", "test", "T"), lambda: iter(items), KEYS, len(items), "expires")
-
-
-@dataclass(frozen=True)
-class Live:
-    """A table that is changed between the scan and the second look."""
-
-    before: list[Item]
-    after: list[Item]
-    asked: list[int] = field(default_factory=list)
-    live: bool = True
-
-    @property
-    def info(self) -> SideInfo:
-        return SideInfo("table", "live")
-
-    def records(self) -> Iterator[Record]:
-        return map(recorder(KEYS, ttl="expires"), self.before)
-
-    def declared(self) -> int | None:
-        return len(self.before)
-
-    def items_for(self, keys: Mapping[bytes, Item | None]) -> dict[bytes, Item]:
-        self.asked.append(len(keys))
-        record = recorder(KEYS)
-        return {record(item).key: item for item in self.after if record(item).key in keys}
 
 
 def test_what_is_expected_of_a_live_table_is_what_it_holds_at_the_second_look() -> None:
